@@ -1,0 +1,41 @@
+package configs
+
+import "regexp"
+
+// Completeness says how a system's text proves that it is whole.
+type Completeness struct {
+	Starts   *regexp.Regexp   // must match at the beginning of the text, after blank lines; may be nil
+	Ends     *regexp.Regexp   // the vendor's end mark, at the end of the text; nil where there is none
+	Agree    int              // readings that must agree where a text is new or has changed: 1, or 2 without an end mark
+	Sections []*regexp.Regexp // each must match somewhere
+	Balance  Structure        // how the text is nested
+	Failure  []*regexp.Regexp // error texts: none may stand at the head or the tail of the text
+}
+
+// A Structure is a form whose nesting can be proven closed.
+type Structure string
+
+// The structures.
+const (
+	NoStructure Structure = ""
+	Braces      Structure = "braces" // { } outside quotes and comments
+	XML         Structure = "xml"    // well-formed, one root
+	JSON        Structure = "json"
+	ConfigEnd   Structure = "config-end" // FortiOS: config … end, edit … next
+)
+
+// Grading says what a copy of this system is good for.
+type Grading struct {
+	Level   Level  // when no condition below applies
+	Missing string // what is missing at that level, and what to do
+	Lower   []Condition
+	Masks   []*regexp.Regexp // betray that the login may not see everything
+}
+
+// A Condition lowers the grade.
+type Condition struct {
+	When    *regexp.Regexp // applies where this matches the text; nil: not used
+	Unless  *regexp.Regexp // applies where this does not match; nil: not used
+	Level   Level          // Partial or Audit
+	Missing string
+}
