@@ -14,6 +14,26 @@ func TestTheRepositoryKeepsToThePort(t *testing.T) {
 	conformance.Repository(t, func(*testing.T) configs.Repository { return &memory.Repository{} })
 }
 
+func TestTheLedgerKeepsToThePort(t *testing.T) {
+	t.Parallel()
+	conformance.Ledger(t, func(*testing.T) configs.Ledger { return &memory.Ledger{} })
+}
+
+func TestTheCheckLogKeepsToThePort(t *testing.T) {
+	t.Parallel()
+	conformance.CheckLog(t, func(*testing.T) configs.CheckLog { return &memory.CheckLog{} })
+}
+
+func TestTheQuarantineKeepsToThePort(t *testing.T) {
+	t.Parallel()
+	conformance.Quarantine(t, func(*testing.T) configs.Quarantine { return &memory.Quarantine{} })
+}
+
+func TestTheSealerKeepsToThePort(t *testing.T) {
+	t.Parallel()
+	conformance.Sealer(t, func(*testing.T) configs.Sealer { return &memory.Sealer{} })
+}
+
 func TestAPortFailsWhereItIsTold(t *testing.T) {
 	t.Parallel()
 	full := errors.New("disk full")
