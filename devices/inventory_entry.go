@@ -1,0 +1,213 @@
+package devices
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+var (
+	hostForm    = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})$`)
+	hostKeyForm = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{43}$`)
+)
+
+// device makes a device of e, with what it does not say taken from defaults, and
+// adds it when no fault was found since there were before of them.
+func (r *reader) device(e entry, defaults map[string][]cell, before int) {
+	d := Device{Where: e.at}
+	get := func(field string) []cell {
+		if cells, ok := e.fields[field]; ok {
+			return split(field, cells)
+		}
+		return split(field, defaults[field])
+	}
+	one := func(field string) cell {
+		cells := get(field)
+		switch len(cells) {
+		case 0:
+			return cell{"", e.at}
+		case 1:
+			return cells[0]
+		}
+		r.fault(cells[1].at, "", "%s is given %d times", field, len(cells))
+		return cells[0]
+	}
+	text := func(field string) string {
+		c := one(field)
+		r.checkText(field, c)
+		return c.text
+	}
+	texts := func(field string) []string {
+		var all []string
+		for _, c := range get(field) {
+			r.checkText(field, c)
+			all = append(all, c.text)
+		}
+		return all
+	}
+
+	r.nameDevice(&d, e, one("name"), one("customer"), one("id"))
+	r.addressDevice(&d, one("address"), one("port"))
+	d.Driver, d.Model = text("driver"), text("model")
+	_, given := e.fields["driver"]
+	if _, byDefault := defaults["driver"]; !given && !byDefault {
+		d.Driver, d.Model = d.Model, "" // Oxidized's lists call the driver a model.
+	}
+	d.Site, d.Zone, d.Login = text("site"), text("zone"), text("login")
+	d.Serials, d.Jump = texts("serial"), texts("jump")
+	for _, c := range get("jump") {
+		if strings.HasPrefix(c.text, "-") || strings.ContainsFunc(c.text, unicode.IsSpace) {
+			r.fault(c.at, "write [user@]host[:port], or a name from the settings", "%q is no jump host", c.text)
+		}
+	}
+	d.Proxy = r.proxy(one("proxy"))
+	d.Legacy = r.yes(one("legacy"))
+	for _, c := range get("host_keys") {
+		key := strings.TrimRight(c.text, "=")
+		if !hostKeyForm.MatchString(key) {
+			r.fault(c.at, "ssh-keyscan HOST | ssh-keygen -lf - shows it: SHA256: and 43 characters", "%q is no fingerprint of a host key", c.text)
+		}
+		d.HostKeys = append(d.HostKeys, key)
+	}
+	if r.count() == before {
+		r.devices = append(r.devices, d)
+	}
+}
+
+func (r *reader) nameDevice(d *Device, e entry, name, customer, id cell) {
+	if cells, ok := e.fields["name"]; ok && cells == nil {
+		return // said already
+	}
+	if name.text == "" {
+		r.fault(e.at, "every device needs a name of letters, digits, '.', '_' and '-'; its history is kept under it", "a device without a name")
+		return
+	}
+	d.Where = name.at
+	d.Name, d.Customer = name.text, customer.text
+	if c, n, ok := strings.Cut(name.text, "/"); ok {
+		if _, own := e.fields["customer"]; own && customer.text != "" && customer.text != c {
+			r.fault(customer.at, "leave out one of the two", "customer %q, but the name says %q", customer.text, c)
+		}
+		d.Customer, d.Name = c, n
+		customer = cell{c, name.at}
+	}
+	if d.Customer == "" {
+		d.Customer = "default"
+	}
+	r.checkName("name", d.Name, name.at)
+	r.checkName("customer", d.Customer, customer.at)
+	if id.text != "" {
+		d.FirstID = strings.TrimPrefix(id.text, d.Customer+"/")
+		r.checkName("id", d.FirstID, id.at)
+	}
+}
+
+func (r *reader) checkName(field, s string, at Position) {
+	err := CheckName(s)
+	if err == nil {
+		return
+	}
+	hint := ""
+	if better := betterName(s); better != "" {
+		hint = fmt.Sprintf("write %s", better)
+	}
+	for _, c := range s {
+		if !nameCharacter(c) {
+			r.fault(at, hint, "%s: %w; it holds %q", field, err, c)
+			return
+		}
+	}
+	r.fault(at, hint, "%s: %w", field, err)
+}
+
+func nameCharacter(c rune) bool {
+	return c < unicode.MaxASCII && (unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune("._-", c))
+}
+
+// betterName is the nearest name to s that may stand, empty where there is none.
+func betterName(s string) string {
+	var b strings.Builder
+	for _, c := range strings.TrimSpace(s) {
+		if nameCharacter(c) {
+			b.WriteRune(c)
+		} else if t := b.String(); t != "" && !strings.HasSuffix(t, "-") {
+			b.WriteByte('-')
+		}
+	}
+	better := b.String()
+	for strings.Contains(better, "..") {
+		better = strings.ReplaceAll(better, "..", ".")
+	}
+	for _, suffix := range []string{".lock", ".git"} {
+		better = strings.TrimSuffix(better, suffix)
+	}
+	better = strings.Trim(better[:min(100, len(better))], "._-")
+	if CheckName(better) != nil {
+		return ""
+	}
+	return better
+}
+
+func (r *reader) addressDevice(d *Device, address, port cell) {
+	d.Address = strings.TrimSuffix(strings.TrimPrefix(address.text, "["), "]")
+	if d.Address == "" {
+		d.Address = d.Name // Oxidized's way: the name is what the resolver knows.
+	} else if _, err := netip.ParseAddr(d.Address); err != nil && !hostForm.MatchString(d.Address) {
+		hint := "write a host name or an IP address"
+		if prefix, err := netip.ParsePrefix(d.Address); err == nil {
+			hint = "leave out the mask: " + prefix.Addr().String()
+		} else if _, err := netip.ParseAddrPort(address.text); err == nil || strings.Count(address.text, ":") == 1 {
+			hint = "the port has a field of its own: port"
+		}
+		r.fault(address.at, hint, "%q is no address", address.text)
+	}
+	if port.text == "" {
+		return
+	}
+	n, err := strconv.ParseUint(port.text, 10, 16)
+	if err != nil || n == 0 {
+		r.fault(port.at, "a number from 1 to 65535", "%q is no port", port.text)
+	}
+	d.Port = int(n)
+}
+
+// proxy never shows what is wrong with the text: it may hold a password.
+func (r *reader) proxy(c cell) string {
+	if c.text == "" {
+		return ""
+	}
+	u, err := url.Parse(c.text)
+	if err != nil || u.Scheme != "socks5" || u.Host == "" || (u.Path != "" && u.Path != "/") {
+		r.fault(c.at, "write socks5://[user:password@]host:port", "the proxy is no SOCKS5 address")
+	}
+	return c.text
+}
+
+func (r *reader) yes(c cell) bool {
+	switch strings.ToLower(c.text) {
+	case "true", "yes", "y", "1", "x":
+		return true
+	case "", "false", "no", "n", "0":
+		return false
+	}
+	r.fault(c.at, "write true or false", "%q is neither true nor false", c.text)
+	return false
+}
+
+// checkText refuses what would break a line of a report or a path.
+func (r *reader) checkText(field string, c cell) {
+	if len(c.text) > 200 {
+		r.fault(c.at, "", "%s is longer than 200 bytes", field)
+		return
+	}
+	for _, x := range c.text {
+		if !unicode.IsPrint(x) {
+			r.fault(c.at, "", "%s holds the character %q", field, x)
+			return
+		}
+	}
+}
