@@ -1,0 +1,214 @@
+package redact
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+)
+
+// A finder runs one pattern on the lines where it can match, and finds what the
+// pattern would find in the whole text.
+type finder struct {
+	re     *regexp.Regexp
+	groups []int // the groups that are secret; the whole match where there is none
+	salted bool
+	shape
+
+	// For a pattern that can go over a line end: at the start of a line or of the
+	// blank lines before it, and one byte before where the last match ended.
+	// Both match only where a match begins in those lines; group 1 is the match.
+	atLine, after *regexp.Regexp
+}
+
+func newFinder(re *regexp.Regexp, near []string) (*finder, error) {
+	tree, err := syntax.Parse(re.String(), syntax.Perl)
+	if err != nil {
+		return nil, fmt.Errorf("pattern %q: %w", re, err)
+	}
+	f := &finder{re: re, shape: shapeOf(tree)}
+	for i, name := range re.SubexpNames() {
+		if strings.HasPrefix(name, "secret") {
+			f.groups = append(f.groups, i)
+		}
+	}
+	if len(f.groups) == 0 {
+		f.groups = []int{0}
+	}
+	if len(near) > 0 {
+		f.near = nil
+		for _, l := range near {
+			if l != "" {
+				f.near = append(f.near, strings.ToLower(l))
+			}
+		}
+	}
+	if f.lines == 0 || f.near == nil || f.ends {
+		return f, nil
+	}
+	const start = `(?:[\s\v]*?|[\s\v]*[^\n]*?)(`
+	if f.atLine, err = regexp.Compile(`\A` + start + re.String() + `)`); err != nil {
+		return nil, fmt.Errorf("pattern %q: %w", re, err)
+	}
+	if f.after, err = regexp.Compile(`\A(?s:.)` + start + re.String() + `)`); err != nil {
+		return nil, fmt.Errorf("pattern %q: %w", re, err)
+	}
+	return f, nil
+}
+
+// A scan is a set of patterns that look at one text together.
+type scan struct {
+	finders []*finder
+	words   *words
+	users   [][]int // per literal, the finders that want it
+	whole   []int   // finders for which no literal is known
+}
+
+func newScan(finders []*finder) *scan {
+	s := &scan{finders: finders}
+	number := map[string]int{}
+	var all []string
+	for i, f := range finders {
+		if f.near == nil || f.ends {
+			s.whole = append(s.whole, i)
+			continue
+		}
+		for _, l := range f.near {
+			n, known := number[l]
+			if !known {
+				n = len(all)
+				number[l] = n
+				all = append(all, l)
+				s.users = append(s.users, nil)
+			}
+			s.users[n] = append(s.users[n], i)
+		}
+	}
+	s.words = newWords(all)
+	return s
+}
+
+func (s *scan) slow() []string {
+	var out []string
+	for _, i := range s.whole {
+		out = append(out, s.finders[i].re.String())
+	}
+	return out
+}
+
+// each calls found for every match of every pattern; m is as from
+// FindSubmatchIndex, with offsets into text.
+func (s *scan) each(text []byte, found func(f *finder, m []int)) {
+	// Two letters outside ASCII are k and s to (?i), and the words do not know it.
+	if bytes.Contains(text, []byte("\u212a")) || bytes.Contains(text, []byte("\u017f")) {
+		for _, f := range s.finders {
+			f.all(text, 0, found)
+		}
+		return
+	}
+	for _, i := range s.whole {
+		s.finders[i].all(text, 0, found)
+	}
+	done := make([]int, len(s.finders)) // up to where each has looked
+	lineStart, lineEnd := 0, -1
+	s.words.each(text, func(literal, end int) {
+		if end-1 > lineEnd {
+			lineStart, lineEnd = lineAround(text, end-1)
+		}
+		for _, i := range s.users[literal] {
+			if f := s.finders[i]; done[i] <= lineEnd {
+				done[i] = f.line(text, lineStart, lineEnd, done[i], found)
+			}
+		}
+	})
+}
+
+// lineAround is where the line that at is in begins, and where its LF is.
+func lineAround(text []byte, at int) (start, end int) {
+	start = bytes.LastIndexByte(text[:at], '\n') + 1
+	if end = bytes.IndexByte(text[at:], '\n'); end < 0 {
+		return start, len(text)
+	}
+	return start, at + end
+}
+
+// all looks at a passage that begins at a line start.
+func (f *finder) all(passage []byte, at int, found func(f *finder, m []int)) {
+	for _, m := range f.re.FindAllSubmatchIndex(passage, -1) {
+		if m[1] > m[0] {
+			found(f, shift(m, at))
+		}
+	}
+}
+
+func shift(m []int, by int) []int {
+	if by != 0 {
+		for i := range m {
+			if m[i] >= 0 {
+				m[i] += by
+			}
+		}
+	}
+	return m
+}
+
+// line looks for matches whose first line that is not blank is this one, and
+// which begin at done or later. It returns up to where it has looked.
+func (f *finder) line(text []byte, start, end, done int, found func(f *finder, m []int)) int {
+	if f.lines == 0 {
+		f.all(text[start:end], start, found)
+		return end + 1
+	}
+	from := max(start-blankBefore(text[:start]), done)
+	stop := f.reach(text, end)
+	for from <= end {
+		re, base := f.atLine, from
+		if from > 0 && text[from-1] != '\n' {
+			re, base = f.after, from-1
+		}
+		m := re.FindSubmatchIndex(text[base:stop])
+		if m == nil {
+			return end + 1
+		}
+		m = shift(m[2:], base)
+		if m[1] == m[0] {
+			return end + 1
+		}
+		found(f, m)
+		from = m[1]
+	}
+	return from
+}
+
+// blankBefore is how many bytes of blank lines stand right before a line.
+func blankBefore(text []byte) int {
+	rest := bytes.TrimRight(text, blanks)
+	if len(rest) == 0 {
+		return len(text)
+	}
+	at := bytes.IndexByte(text[len(rest):], '\n')
+	if at < 0 {
+		return 0
+	}
+	return len(text) - len(rest) - at - 1
+}
+
+// reach is the end of the last line that a match beginning in the line that
+// ends at end can touch.
+func (f *finder) reach(text []byte, end int) int {
+	if f.lines >= unbounded {
+		return len(text)
+	}
+	for n := f.lines; n > 0 && end < len(text); {
+		next := len(text)
+		if i := bytes.IndexByte(text[end+1:], '\n'); i >= 0 {
+			next = end + 1 + i
+		}
+		if len(bytes.Trim(text[end+1:next], blanks)) > 0 {
+			n--
+		}
+		end = next
+	}
+	return end
+}

@@ -1,0 +1,3 @@
+package redact
+
+func look(text []byte) []span { return nil }
