@@ -23,6 +23,8 @@ type Capture struct {
 	Files    []File
 	Rules    Rules
 	Reached  devices.Reached
+	Missing  []string // what this reading could not see, beyond the driver's grade
+	Faults   []string // what the device itself reported as failed: refused
 	Warnings []string // what went wrong without harm: a fact command unanswered
 	Began    time.Time
 	Took     time.Duration
@@ -32,6 +34,7 @@ type Capture struct {
 type File struct {
 	Name string // MainFile, or another name within the snapshot
 	Raw  []byte // byte-true: line ends, terminal sequences and all
+	Text []byte // the same as a person would read it: see Plain
 }
 
 // Rules are what the driver knows of a system's texts: when they are whole,

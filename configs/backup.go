@@ -1,0 +1,334 @@
+package configs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"belay/configs/redact"
+	"belay/devices"
+)
+
+// A Backup takes devices' configurations, checks, redacts, seals, keeps and
+// proves them. Its fields are the parts it works with; all but Provers are
+// needed. It may be used by many at once: two captures of one device at the
+// same time are one.
+type Backup struct {
+	Puller     Puller
+	Repository Repository
+	Sealer     Sealer
+	Provers    []Prover
+	CheckLog   CheckLog
+	Quarantine Quarantine
+	Now        func() time.Time
+	Pause      time.Duration // before an unreachable device is tried once more
+
+	mu     sync.Mutex
+	flying map[devices.ID]*flight
+}
+
+// A flight is a capture under way that others may wait for.
+type flight struct {
+	done   chan struct{}
+	result Result
+}
+
+// An Order says for whom and why a device is captured.
+type Order struct {
+	By      Person
+	Ticket  string
+	Change  string
+	Phase   string
+	Twice   bool   // two readings must agree whatever the driver says, and a version is always made
+	Vouched string // the reason of a person who vouches for what was refused as too small
+}
+
+// A Result is what came of capturing one device. As JSON it is what scripts read.
+type Result struct {
+	Device   string           `json:"device"`
+	Result   Outcome          `json:"result"`
+	Verified bool             `json:"verified"`
+	Version  string           `json:"version,omitempty"`
+	Grade    Level            `json:"grade,omitempty"`
+	Missing  []string         `json:"missing,omitempty"`
+	Checks   []Check          `json:"checks"`
+	Proofs   []Proof          `json:"proofs,omitempty"`
+	Warnings []string         `json:"warnings,omitempty"`
+	Identity devices.Identity `json:"identity,omitzero"`
+	Reached  devices.Reached  `json:"session,omitzero"`
+	Error    string           `json:"error,omitempty"`
+	Hint     string           `json:"hint,omitempty"`
+	Seconds  float64          `json:"seconds"`
+
+	ID  devices.ID `json:"-"`
+	Err error      `json:"-"`
+}
+
+// Capture reads one device and keeps what is whole. It does not fail but tells
+// in the result what happened.
+func (b *Backup) Capture(ctx context.Context, d devices.Device, o Order) Result {
+	b.mu.Lock()
+	if f, ok := b.flying[d.ID()]; ok {
+		b.mu.Unlock()
+		select {
+		case <-f.done:
+			return f.result
+		case <-ctx.Done():
+			return failure(Result{Device: d.String(), ID: d.ID()}, ctx.Err())
+		}
+	}
+	if b.flying == nil {
+		b.flying = map[devices.ID]*flight{}
+	}
+	f := &flight{done: make(chan struct{})}
+	b.flying[d.ID()] = f
+	b.mu.Unlock()
+
+	began := b.Now()
+	f.result = b.capture(ctx, d, o)
+	f.result.Seconds = b.Now().Sub(began).Round(time.Millisecond).Seconds()
+	row := Checked{ID: d.ID(), At: began, Result: f.result.Result, Commit: f.result.Version, Error: f.result.Error, Seconds: f.result.Seconds}
+	if err := b.CheckLog.Checked(context.WithoutCancel(ctx), row); err != nil {
+		f.result = failure(f.result, fmt.Errorf("record the reading: %w", err))
+	}
+
+	b.mu.Lock()
+	delete(b.flying, d.ID())
+	b.mu.Unlock()
+	close(f.done)
+	return f.result
+}
+
+// failure turns an error into a result that a person can act on.
+func failure(r Result, err error) Result {
+	r.Err, r.Error, r.Hint = err, err.Error(), devices.HintOf(err)
+	r.Verified = false
+	switch devices.KindOf(err) {
+	case devices.Unreachable:
+		r.Result = Unreachable
+	case devices.Denied, devices.NotAllowed:
+		r.Result = Denied
+	case devices.Refused:
+		r.Result = Refused
+	default:
+		r.Result = Failed
+	}
+	return r
+}
+
+// A reading is one capture, checked and redacted.
+type reading struct {
+	Capture
+	checks []Check
+	texts  []Text
+	report redact.Report
+}
+
+func (r reading) agrees(other []Text) bool {
+	if len(r.texts) != len(other) {
+		return false
+	}
+	for i, t := range r.texts {
+		if t.Name != other[i].Name || !t.Clean.Equal(other[i].Clean) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r reading) size() (n int) {
+	for _, t := range r.texts {
+		n += t.Clean.Len()
+	}
+	return n
+}
+
+// read takes one reading; a device that did not answer is asked once more.
+func (b *Backup) read(ctx context.Context, d devices.Device, last *Version) (reading, error) {
+	c, err := b.Puller.Pull(ctx, d)
+	if devices.KindOf(err) == devices.Unreachable && ctx.Err() == nil {
+		select {
+		case <-time.After(b.Pause):
+		case <-ctx.Done():
+		}
+		c, err = b.Puller.Pull(ctx, d)
+	}
+	if err != nil {
+		return reading{}, err
+	}
+	key, err := b.Sealer.FingerprintKey(ctx, d.Customer)
+	if err != nil {
+		return reading{}, &devices.Error{Kind: devices.KindOf(err), Op: "find the key of " + d.Customer, Err: err}
+	}
+	r := reading{Capture: c, checks: append(c.Check(), checkDevice(d, c.Identity, last))}
+	for _, f := range c.Files {
+		clean, report := c.Rules.Redact.Apply(f.Text, key)
+		r.texts = append(r.texts, Text{f.Name, clean})
+		r.report.Secrets += report.Secrets
+		r.report.Gaps = append(r.report.Gaps, report.Gaps...)
+	}
+	return r, nil
+}
+
+func (b *Backup) capture(ctx context.Context, d devices.Device, o Order) Result {
+	res := Result{Device: d.String(), ID: d.ID(), Checks: []Check{}}
+	last, kept, err := b.standing(ctx, d)
+	if err != nil {
+		return failure(res, &devices.Error{Kind: devices.KindOf(err), Op: "read back", Device: d.String(), Err: err})
+	}
+	if last != nil {
+		res.Version = last.Commit
+	}
+	r, err := b.whole(ctx, d, o, last, kept)
+	if err != nil {
+		return failure(res, err)
+	}
+	grade := r.grade()
+	res.Checks, res.Grade, res.Missing, res.Identity, res.Reached = r.checks, grade.Level, grade.Missing, r.Identity, r.Reached
+	res.Warnings = r.Warnings
+	if n := len(r.report.Gaps); n > 0 {
+		res.Warnings = append(res.Warnings, fmt.Sprintf("%d secrets were hidden that driver %s does not know of (first: a %s in line %d)", n, r.Driver, r.report.Gaps[0].Kind, r.report.Gaps[0].Line))
+	}
+	if bad := failing(r.checks); len(bad) > 0 {
+		return b.refuse(ctx, d, o, r, res, bad)
+	}
+	return b.keep(ctx, d, o, r, grade, kept, res)
+}
+
+// standing is the version that a new reading is compared with, read back.
+func (b *Backup) standing(ctx context.Context, d devices.Device) (*Version, []Text, error) {
+	v, ok, err := b.Repository.Newest(ctx, d.ID())
+	if err != nil || !ok {
+		return nil, nil, err
+	}
+	texts, err := b.Repository.Texts(ctx, v)
+	return &v, texts, err
+}
+
+// whole reads until what is read is proven whole, or not: once where there is
+// an end mark or the text is the one that stands, else until two readings
+// agree. A reading that is cut short is taken once more.
+func (b *Backup) whole(ctx context.Context, d devices.Device, o Order, last *Version, kept []Text) (reading, error) {
+	before, err := b.sizeBefore(ctx, d, o, kept)
+	if err != nil {
+		return reading{}, err
+	}
+	var seen []reading
+	for {
+		r, err := b.read(ctx, d, last)
+		if err != nil {
+			return r, err
+		}
+		if before > 0 {
+			r.checks = append(r.checks, checkSize(r.size(), before))
+		}
+		bad := failing(r.checks)
+		if len(bad) > 0 && (len(seen) > 0 || final(bad)) {
+			return r, nil
+		}
+		if len(bad) == 0 {
+			need := r.Rules.Complete.Agree
+			if o.Twice {
+				need = 2
+			}
+			if need < 2 || !o.Twice && kept != nil && r.agrees(kept) {
+				return r, nil
+			}
+			for _, s := range seen {
+				if len(failing(s.checks)) == 0 && s.agrees(r.texts) {
+					r.checks = append(r.checks, Check{Name: CheckAgree, OK: true, Detail: "read twice, the same text"})
+					return r, nil
+				}
+			}
+			if len(seen) == 2 {
+				r.checks = append(r.checks, Check{Name: CheckAgree, Detail: "three readings, no two of them the same"})
+				return r, nil
+			}
+		}
+		seen = append(seen, r)
+	}
+}
+
+// final tells whether another reading could not change the verdict.
+func final(bad []Check) bool {
+	for _, c := range bad {
+		if c.Name == CheckDevice {
+			return true
+		}
+	}
+	return false
+}
+
+// sizeBefore is the size that a reading is compared with: that of the standing
+// version, or where a person vouches for a shrink that of what was refused.
+func (b *Backup) sizeBefore(ctx context.Context, d devices.Device, o Order, kept []Text) (int, error) {
+	size := 0
+	for _, t := range kept {
+		size += t.Clean.Len()
+	}
+	if o.Vouched == "" {
+		return size, nil
+	}
+	held, ok, err := b.Quarantine.Held(ctx, d.ID())
+	if err != nil {
+		return 0, err
+	}
+	if !ok {
+		return 0, &devices.Error{Kind: devices.Usage, Op: "accept", Device: d.String(), Err: errors.New("nothing of this device is in quarantine"), Hint: "belay capture " + d.String()}
+	}
+	for _, c := range failing(held.Checks) {
+		if c.Name != CheckSize {
+			return 0, &devices.Error{Kind: devices.Refused, Op: "accept", Device: d.String(), Err: fmt.Errorf("%s: %s", c.Name, c.Detail),
+				Hint: "only a configuration that is whole but much smaller can be vouched for"}
+		}
+	}
+	size = 0
+	for _, s := range held.Originals {
+		size += s.Size
+	}
+	return size, nil
+}
+
+// refuse quarantines what a check refused.
+func (b *Backup) refuse(ctx context.Context, d devices.Device, o Order, r reading, res Result, bad []Check) Result {
+	sealed, err := b.seal(ctx, d.Customer, r.Capture)
+	if err == nil {
+		err = b.Quarantine.Hold(ctx, Refusal{ID: d.ID(), Device: d, Taken: r.Began, By: o.By, Checks: r.checks, Driver: r.Driver, Originals: sealed})
+	}
+	if err != nil {
+		return failure(res, &devices.Error{Kind: devices.KindOf(err), Op: "quarantine", Device: d.String(), Err: err})
+	}
+	var why []string
+	for _, c := range bad {
+		why = append(why, c.Name+": "+c.Detail)
+	}
+	hint := "belay drivers try " + d.String() + " shows what the device said; the last good version stands"
+	switch bad[0].Name {
+	case CheckSize:
+		hint = "if the device has really shrunk: belay accept " + d.String() + " --reason …"
+	case CheckDevice:
+		hint = "check the address; if the device was replaced, put its serial number in the inventory"
+	case CheckFailure:
+		hint = "the login may lack the privilege: belay drivers show " + r.Driver + " prints the commands for an account"
+	}
+	return failure(res, &devices.Error{Kind: devices.Refused, Op: "check", Device: d.String(), Err: errors.New(strings.Join(why, "; ")), Hint: hint})
+}
+
+// seal compresses and encrypts what the device sent.
+func (b *Backup) seal(ctx context.Context, customer string, c Capture) ([]Sealed, error) {
+	var all []Sealed
+	for _, f := range c.Files {
+		sum := sha256.Sum256(f.Raw)
+		sealed, err := b.Sealer.Seal(ctx, customer, f.Raw)
+		if err != nil {
+			return nil, fmt.Errorf("seal %s: %w", f.Name, err)
+		}
+		all = append(all, Sealed{Name: f.Name, Bytes: sealed, Digest: hex.EncodeToString(sum[:]), Size: len(f.Raw)})
+	}
+	return all, nil
+}

@@ -1,0 +1,167 @@
+package configs
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"belay/devices"
+)
+
+// The names of the checks, as they stand in snapshot.json.
+const (
+	CheckAnswered = "answered"
+	CheckFailure  = "no error text"
+	CheckStart    = "start"
+	CheckEnd      = "end mark"
+	CheckSections = "sections"
+	CheckBalance  = "balance"
+	CheckDevice   = "right device"
+	CheckSize     = "size"
+	CheckAgree    = "two readings agree"
+)
+
+// check holds one text to the rules of its system. Only the main text has
+// sections and an end; the others must merely be there.
+func (k Completeness) check(f File) []Check {
+	text := f.Text
+	bare := bytes.TrimSpace(text)
+	checks := []Check{{Name: CheckAnswered, OK: len(bare) > 0, Detail: fmt.Sprintf("%d bytes", len(f.Raw))}}
+	if len(bare) == 0 {
+		checks[0].Detail = "the answer was empty"
+	}
+	failure := Check{Name: CheckFailure, OK: true}
+	for _, re := range k.Failure {
+		// A banner may well quote an error: only the edges count.
+		head, tail := text[:min(len(text), 512)], text[max(0, len(text)-512):]
+		if re.Match(head) || re.Match(tail) {
+			failure.OK, failure.Detail = false, fmt.Sprintf("the device answered with an error: matches %s", re)
+			break
+		}
+	}
+	checks = append(checks, failure)
+	if f.Name != MainFile {
+		return checks
+	}
+	if k.Starts != nil {
+		loc := k.Starts.FindIndex(bytes.TrimLeft(text, "\n"))
+		checks = append(checks, Check{Name: CheckStart, OK: loc != nil && loc[0] == 0, Detail: fmt.Sprintf("begins with %s", k.Starts)})
+	}
+	if k.Ends != nil {
+		c := Check{Name: CheckEnd, OK: k.Ends.Match(text[max(0, len(text)-4096):]), Detail: fmt.Sprintf("ends with %s", k.Ends)}
+		if !c.OK {
+			c.Detail = fmt.Sprintf("no end mark (%s): cut short after %d lines", k.Ends, bytes.Count(text, []byte("\n"))+1)
+		}
+		checks = append(checks, c)
+	}
+	sections := Check{Name: CheckSections, OK: true, Detail: fmt.Sprintf("%d found", len(k.Sections))}
+	for _, re := range k.Sections {
+		if !re.Match(text) {
+			sections.OK, sections.Detail = false, fmt.Sprintf("nothing matches %s", re)
+			break
+		}
+	}
+	checks = append(checks, sections)
+	if k.Balance != NoStructure {
+		c := Check{Name: CheckBalance, OK: true, Detail: string(k.Balance)}
+		if err := k.Balance.closed(text); err != nil {
+			c.OK, c.Detail = false, err.Error()
+		}
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+// Check holds a capture to everything that can be told from it alone.
+func (c Capture) Check() []Check {
+	var checks []Check
+	for _, fault := range c.Faults {
+		checks = append(checks, Check{Name: CheckAnswered, Detail: fault})
+	}
+	main := false
+	for _, f := range c.Files {
+		main = main || f.Name == MainFile
+		checks = append(checks, c.Rules.Complete.check(f)...)
+	}
+	if !main {
+		checks = append(checks, Check{Name: CheckAnswered, Detail: "there is no configuration in it"})
+	}
+	return checks
+}
+
+// checkDevice tells whether the capture is of the device it was asked of: by
+// the serial numbers of the inventory, else by those of the last version.
+func checkDevice(d devices.Device, said devices.Identity, last *Version) Check {
+	want, whose := d.Serials, "the inventory"
+	if len(want) == 0 && last != nil {
+		want, whose = last.Identity.Serials, "the last version"
+	}
+	c := Check{Name: CheckDevice, OK: true}
+	switch {
+	case len(want) == 0:
+		c.Detail = "no serial number to compare with"
+	case len(said.Serials) == 0:
+		c.Detail = "the device named no serial number; its host key matched"
+	default:
+		c.OK = slices.ContainsFunc(said.Serials, func(s string) bool {
+			return slices.ContainsFunc(want, func(w string) bool { return strings.EqualFold(s, w) })
+		})
+		c.Detail = fmt.Sprintf("serial %s", strings.Join(said.Serials, ", "))
+		if !c.OK {
+			c.Detail = fmt.Sprintf("another device: serial %s, but %s says %s", strings.Join(said.Serials, ", "), whose, strings.Join(want, ", "))
+		}
+	}
+	return c
+}
+
+// checkSize compares with the last version: a copy half as long or less is
+// taken for a cut one until a person says otherwise.
+func checkSize(now, before int) Check {
+	c := Check{Name: CheckSize, OK: now*2 > before, Detail: fmt.Sprintf("%d bytes, before %d", now, before)}
+	if !c.OK {
+		c.Detail = fmt.Sprintf("%d bytes, half or less of the %d kept before", now, before)
+	}
+	return c
+}
+
+// failing are the checks that refused.
+func failing(checks []Check) []Check {
+	return slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return c.OK })
+}
+
+// grade says what the capture is good for.
+func (c Capture) grade() Grade {
+	g := Grade{Level: c.Rules.Grading.Level}
+	lower := func(l Level, missing string) {
+		if g.Level == Restore || l == Audit {
+			g.Level = l
+		}
+		if !slices.Contains(g.Missing, missing) {
+			g.Missing = append(g.Missing, missing)
+		}
+	}
+	if g.Level != Restore {
+		g.Missing = append(g.Missing, c.Rules.Grading.Missing)
+	}
+	for _, m := range c.Missing {
+		lower(Partial, m)
+	}
+	for _, f := range c.Files {
+		if f.Name != MainFile {
+			continue
+		}
+		for _, cond := range c.Rules.Grading.Lower {
+			if cond.When != nil && cond.When.Match(f.Text) || cond.Unless != nil && !cond.Unless.Match(f.Text) {
+				lower(cond.Level, cond.Missing)
+			}
+		}
+		for _, re := range c.Rules.Grading.Masks {
+			if re.Match(f.Text) {
+				lower(Partial, "the device masked what this login may not see: give the login the right to read secrets")
+				break
+			}
+		}
+	}
+	return g
+}

@@ -1,0 +1,121 @@
+package drivers
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+
+	"belay/configs"
+)
+
+// An answer is what a device sent for one command, without the echo before it
+// and the prompt behind it.
+type answer struct {
+	raw  []byte // byte-true
+	text []byte // as a person would read it: LF line ends, no terminal sequences, no pager
+
+	status int // exit status, on a channel of its own; -1 where the device sent none
+}
+
+// ask types a short command and takes what comes before the next prompt.
+func (s *shell) ask(command string) (answer, error) {
+	s.fresh()
+	if err := s.send(command + s.d.enter); err != nil {
+		return answer{}, err
+	}
+	if _, err := s.until(nil); err != nil {
+		return answer{}, err
+	}
+	body, _ := s.prompts(s.buf)
+	return s.answer(body, command), nil
+}
+
+// take types the command that shows the configuration and reads all of it: to
+// a prompt behind the vendor's end mark, or else to a prompt that proves to be
+// one.
+func (s *shell) take(command string, ends *regexp.Regexp) (answer, error) {
+	s.fresh()
+	if err := s.send(command + s.d.enter); err != nil {
+		return answer{}, err
+	}
+	var done func([]byte) bool
+	if ends != nil {
+		done = func(body []byte) bool {
+			if len(body) > 4096 {
+				body = body[len(body)-4096:]
+				body = body[bytes.IndexByte(body, '\n')+1:]
+			}
+			return ends.Match(configs.Plain(body))
+		}
+	}
+	body, err := s.settle(false, done)
+	if err != nil {
+		return answer{}, err
+	}
+	return s.answer(body, command), nil
+}
+
+// answer takes the echo off the head of an answer, and the pager out of its text.
+func (s *shell) answer(body []byte, command string) answer {
+	skip := s.echo(body, command)
+	a := answer{raw: bytes.Clone(body[skip:])}
+	if len(s.pages) == 0 {
+		a.text = configs.Plain(a.raw)
+		return a
+	}
+	var text []byte
+	at := skip
+	for _, page := range s.pages {
+		if page > len(body) || page < at {
+			continue
+		}
+		start := max(lineStart(body, page), at)
+		// The pager may stand behind text on its line: only itself goes.
+		line := string(configs.Plain(body[start:page]))
+		if m := s.d.more.ask.FindStringIndex(line); m != nil && strings.TrimSpace(line[:m[0]]) != "" {
+			continue
+		}
+		text = append(text, body[at:start]...)
+		at = page + len(erase.Find(body[page:]))
+	}
+	a.text = configs.Plain(append(text, body[at:]...))
+	return a
+}
+
+// erase is what devices send to take a pager's question off the screen.
+var erase = regexp.MustCompile(`\A(?:\r?\n?\r? *\r|\x08+ *\x08*|\r?\x1b\[[0-9;?]*[A-Za-z]|\x00)*`)
+
+// echo is the length of what precedes the answer itself: leftover prompts, and
+// the command as the device repeated it, perhaps more than once.
+func (s *shell) echo(body []byte, command string) int {
+	skip, at := 0, 0
+	for range 8 {
+		nl := bytes.IndexByte(body[at:], '\n')
+		if nl < 0 || nl > 4096 {
+			break
+		}
+		line := strings.TrimSpace(string(configs.Plain(body[at : at+nl])))
+		at += nl + 1
+		before, echoed := strings.CutSuffix(line, command)
+		switch {
+		case echoed && (before == "" || s.isPrompt(before) || strings.TrimSpace(strings.ReplaceAll(before, command, "")) == ""):
+			skip = at
+		case line == "" || s.isPrompt(line):
+		default:
+			return skip
+		}
+	}
+	return skip
+}
+
+// failed tells whether an answer says, at its head or its end, that the command
+// was not understood or not allowed.
+func (d *Driver) failed(text []byte) bool {
+	head, tail := text[:min(len(text), 512)], text[max(0, len(text)-512):]
+	for _, re := range d.failure {
+		if re.Match(head) || re.Match(tail) {
+			return true
+		}
+	}
+	return false
+}

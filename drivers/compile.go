@@ -1,0 +1,243 @@
+package drivers
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"belay/configs"
+	"belay/configs/redact"
+	"belay/devices"
+)
+
+// A compiler turns a spec into a Driver and collects all that is wrong with it.
+type compiler struct{ errs []error }
+
+func (c *compiler) wrong(format string, args ...any) {
+	c.errs = append(c.errs, fmt.Errorf(format, args...))
+}
+
+// pattern compiles in multi-line mode; an empty one is nil.
+func (c *compiler) pattern(key, p string) *regexp.Regexp {
+	if p == "" {
+		return nil
+	}
+	re, err := regexp.Compile("(?m)" + p)
+	if err != nil {
+		c.wrong("%s: %v", key, err)
+		return nil
+	}
+	if key != "prompt" && re.MatchString("") {
+		c.wrong("%s: %q matches nothing at all, and so everything", key, p)
+	}
+	return re
+}
+
+func (c *compiler) patterns(key string, list []string) []*regexp.Regexp {
+	var out []*regexp.Regexp
+	for i, p := range list {
+		if re := c.pattern(fmt.Sprintf("%s[%d]", key, i), p); re != nil {
+			out = append(out, re)
+		}
+	}
+	return out
+}
+
+// tail compiles a pattern for the end of what was received.
+func (c *compiler) tail(key, p string) *regexp.Regexp {
+	if p == "" {
+		c.wrong("%s: missing", key)
+		return nil
+	}
+	re, err := regexp.Compile(`(?m)(?:` + p + `)\z`)
+	if err != nil {
+		c.wrong("%s: %v", key, err)
+	}
+	return re
+}
+
+func (c *compiler) questions(key string, list []askSpec) []question {
+	var out []question
+	for i, a := range list {
+		q := question{c.tail(fmt.Sprintf("%s[%d].ask", key, i), a.Ask), a.Answer}
+		if a.Answer == "" {
+			c.wrong("%s[%d].answer: missing", key, i)
+		}
+		out = append(out, q)
+	}
+	return out
+}
+
+// compile makes a driver of a spec, or says all that is wrong with it.
+func compile(name string, s *spec) (*Driver, error) {
+	c := &compiler{}
+	d := &Driver{
+		Name: name, Title: s.Title, Aliases: s.Aliases, Source: s.Source, Account: s.Account,
+		Port: s.Port, Auth: s.Auth, Keepalive: s.Keepalive == nil || *s.Keepalive,
+		terminal: devices.Terminal{Type: s.Terminal.Type, Width: s.Terminal.Width, Height: s.Terminal.Height},
+		enter:    s.Return, logout: s.Logout,
+	}
+	if s.Title == "" {
+		c.wrong("title: missing")
+	}
+	if d.Port == 0 {
+		d.Port = 22
+	}
+	if d.enter == "" {
+		d.enter = "\n"
+	}
+	if d.logout == "" {
+		d.logout = "exit"
+	}
+	switch s.Road {
+	case "shell":
+		if s.Prompt == "" {
+			c.wrong("prompt: missing")
+		}
+	case "exec":
+		d.Exec = true
+	default:
+		c.wrong("road: %q is neither shell nor exec", s.Road)
+	}
+	for _, a := range s.Auth {
+		if !slices.Contains([]string{"publickey", "password", "keyboard-interactive"}, a) {
+			c.wrong("auth: no such method as %q", a)
+		}
+	}
+	d.prompt = c.pattern("prompt", s.Prompt)
+	d.gates = c.questions("gates", s.Gates)
+	d.questions = c.questions("questions", s.Questions)
+	if s.More != nil {
+		d.more = &c.questions("more", []askSpec{*s.More})[0]
+	}
+	if e := s.Enable; e != nil {
+		d.enable = &privilege{run: e.Run, when: c.tail("enable.when", e.When), ask: c.tail("enable.ask", e.Ask), until: c.tail("enable.until", e.Until)}
+		if !regexp.MustCompile(`^(enable( \d+)?|super|cli)$`).MatchString(e.Run) {
+			c.wrong("enable.run: %q is not a way to become privileged", e.Run)
+		}
+	}
+	d.failure = c.patterns("failure", s.Failure)
+	c.steps(d, s.Pull)
+	d.facts = map[string]*regexp.Regexp{}
+	for _, key := range slices.Sorted(maps.Keys(s.Facts)) {
+		re := c.pattern("facts."+key, s.Facts[key])
+		switch {
+		case !slices.Contains([]string{"hostname", "serial", "model", "version"}, key):
+			c.wrong("facts.%s: the facts are hostname, serial, model and version", key)
+		case re != nil && re.NumSubexp() < 1:
+			c.wrong("facts.%s: wants one group", key)
+		}
+		d.facts[key] = re
+	}
+	d.Rules.Complete = c.complete(s)
+	d.Rules.Complete.Failure = d.failure
+	d.Rules.Grading = c.grading(s)
+	d.Rules.Redact = c.redaction(s)
+	if err := errors.Join(c.errs...); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func (c *compiler) steps(d *Driver, steps []stepSpec) {
+	kept := map[string]bool{}
+	for i, s := range steps {
+		if len(s.Run) == 0 {
+			c.wrong("pull[%d].run: missing", i)
+		}
+		for _, command := range s.Run {
+			if err := readsOnly(command); err != nil {
+				c.wrong("pull[%d].run: %v", i, err)
+			}
+		}
+		if s.Keep != "" {
+			if kept[s.Keep] || devices.CheckName(s.Keep) != nil {
+				c.wrong("pull[%d].keep: %q is no file name, or used twice", i, s.Keep)
+			}
+			kept[s.Keep] = true
+		}
+		d.steps = append(d.steps, step{run: s.Run, facts: s.Facts, keep: s.Keep, partial: s.Partial})
+	}
+	if !kept[configs.MainFile] {
+		c.wrong("pull: no step has keep: %s", configs.MainFile)
+	}
+}
+
+func (c *compiler) complete(s *spec) configs.Completeness {
+	k := configs.Completeness{
+		Starts:   c.pattern("complete.starts", s.Complete.Starts),
+		Ends:     c.pattern("complete.ends", s.Complete.Ends),
+		Sections: c.patterns("complete.sections", s.Complete.Sections),
+		Agree:    max(s.Complete.Agree, 1),
+		Balance:  configs.Structure(s.Complete.Balance),
+	}
+	switch k.Balance {
+	case configs.NoStructure, configs.Braces, configs.XML, configs.JSON, configs.ConfigEnd:
+	default:
+		c.wrong("complete.balance: no such structure as %q", s.Complete.Balance)
+	}
+	if k.Ends == nil && k.Agree < 2 {
+		c.wrong("complete: says neither how a whole text ends (ends) nor that two readings must agree (agree: 2)")
+	}
+	if len(k.Sections) == 0 {
+		c.wrong("complete.sections: name at least one that every configuration of this system has")
+	}
+	return k
+}
+
+func (c *compiler) grading(s *spec) configs.Grading {
+	level := func(key, l string) configs.Level {
+		switch v := configs.Level(l); v {
+		case configs.Restore, configs.Partial, configs.Audit:
+			return v
+		}
+		c.wrong("%s: %q is not restore, partial or audit", key, l)
+		return ""
+	}
+	g := configs.Grading{Level: level("grade.level", s.Grade.Level), Missing: s.Grade.Missing, Masks: c.patterns("masks", s.Masks)}
+	if g.Level != configs.Restore && g.Missing == "" {
+		c.wrong("grade.missing: say what is missing for a restore")
+	}
+	for i, l := range s.Grade.Lower {
+		key := fmt.Sprintf("grade.lower[%d]", i)
+		if (l.When == "") == (l.Unless == "") || l.Missing == "" {
+			c.wrong("%s: wants either when or unless, and missing", key)
+		}
+		if l.Level == "" {
+			l.Level = string(configs.Partial)
+		}
+		g.Lower = append(g.Lower, configs.Condition{
+			When: c.pattern(key+".when", l.When), Unless: c.pattern(key+".unless", l.Unless),
+			Level: level(key+".level", l.Level), Missing: l.Missing,
+		})
+	}
+	return g
+}
+
+func (c *compiler) redaction(s *spec) redact.Rules {
+	var rules []redact.Rule
+	for i, sec := range s.Secrets {
+		re := c.pattern(fmt.Sprintf("secrets[%d].find", i), sec.Find)
+		switch {
+		case re == nil:
+			c.wrong("secrets[%d].find: missing or wrong", i)
+			continue
+		case re.SubexpIndex("secret") < 0:
+			c.wrong("secrets[%d].find: wants a group (?P<secret>…)", i)
+		case sec.Name == "":
+			c.wrong("secrets[%d].name: missing", i)
+		}
+		rules = append(rules, redact.Rule{Name: sec.Name, Find: re, Near: sec.Near, Salted: sec.Salted})
+	}
+	c.patterns("volatile", s.Volatile)
+	if len(c.errs) > 0 {
+		return redact.Rules{}
+	}
+	r, err := redact.Compile(s.Volatile, rules)
+	if err != nil {
+		c.wrong("%v", err)
+	}
+	return r
+}

@@ -1,0 +1,78 @@
+package drivers
+
+import (
+	"regexp"
+	"strings"
+
+	"belay/configs"
+	"belay/devices"
+)
+
+// A Driver is what is known of one operating system, ready to read devices.
+// It is not changed once loaded and may be used by many at once.
+type Driver struct {
+	Name    string // of its file: "cisco_ios"
+	Title   string
+	Aliases []string
+	Source  string // what its claims rest on
+	Origin  string // "built in", or the user's file
+	Account string // the vendor's commands for a least-privilege account
+	Rules   configs.Rules
+
+	Exec      bool // each command on a channel of its own, no terminal
+	Port      int
+	Auth      []string
+	Keepalive bool
+
+	terminal  devices.Terminal
+	enter     string
+	logout    string
+	prompt    *regexp.Regexp
+	gates     []question
+	questions []question
+	more      *question
+	enable    *privilege
+	failure   []*regexp.Regexp
+	steps     []step
+	facts     map[string]*regexp.Regexp
+}
+
+// A question is matched against the end of what a device sent.
+type question struct {
+	ask    *regexp.Regexp
+	answer string
+}
+
+// A privilege is how to become one who may read the configuration.
+type privilege struct {
+	run              string
+	when, ask, until *regexp.Regexp
+}
+
+// A step is one command, or several of which the first understood counts.
+type step struct {
+	run     []string
+	facts   bool
+	keep    string
+	partial string
+}
+
+// Commands lists every command the driver may send, in order.
+func (d *Driver) Commands() []string {
+	var all []string
+	if d.enable != nil {
+		all = append(all, d.enable.run)
+	}
+	for _, s := range d.steps {
+		all = append(all, strings.Join(s.run, "  or  "))
+	}
+	return all
+}
+
+// Road is how the device is read: "shell" or "exec".
+func (d *Driver) Road() string {
+	if d.Exec {
+		return "exec"
+	}
+	return "shell"
+}

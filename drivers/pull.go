@@ -1,0 +1,239 @@
+package drivers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"belay/configs"
+	"belay/devices"
+)
+
+// A Conn is an open session with a device that let us in.
+type Conn interface {
+	// Shell asks for a terminal. Its Read returns io.EOF when the device ends it.
+	Shell(ctx context.Context, t devices.Terminal) (io.ReadWriteCloser, error)
+	// Run runs one command without a terminal. The status is -1 where the
+	// device sent none.
+	Run(ctx context.Context, command string, out io.Writer) (status int, err error)
+	Reached() devices.Reached
+	Close() error
+}
+
+// A Puller reads devices by their drivers. It implements configs.Puller.
+type Puller struct {
+	Catalog *Catalog
+	// Dial reaches a device and logs in; it returns the login that was taken.
+	Dial func(ctx context.Context, d devices.Device, with *Driver) (Conn, devices.Login, error)
+	Idle time.Duration // a device silent for so long is given up; 30 s by default
+	Now  func() time.Time
+}
+
+var _ configs.Puller = (*Puller)(nil)
+
+// Pull reads a device once. A fact command that goes unanswered costs the
+// session and a warning: the next one goes without facts.
+func (p *Puller) Pull(ctx context.Context, dev devices.Device) (configs.Capture, error) {
+	d, err := p.Catalog.Find(dev.Driver)
+	if err != nil {
+		return configs.Capture{}, &devices.Error{Kind: devices.Usage, Op: "read", Device: dev.String(), Err: err}
+	}
+	began := p.Now()
+	c, err := p.once(ctx, dev, d, true)
+	var silent *factError
+	if errors.As(err, &silent) && ctx.Err() == nil {
+		if c, err = p.once(ctx, dev, d, false); err == nil {
+			c.Warnings = append(c.Warnings, silent.Error())
+		}
+	}
+	if err != nil {
+		return configs.Capture{}, err
+	}
+	c.Began, c.Took = began, p.Now().Sub(began)
+	return c, nil
+}
+
+// A factError is a fact command that went unanswered.
+type factError struct {
+	command string
+	err     error
+}
+
+func (e *factError) Error() string { return fmt.Sprintf("%q went unanswered: %v", e.command, e.err) }
+func (e *factError) Unwrap() error { return e.err }
+
+// once reads a device in one session.
+func (p *Puller) once(ctx context.Context, dev devices.Device, d *Driver, facts bool) (configs.Capture, error) {
+	conn, login, err := p.Dial(ctx, dev, d)
+	if err != nil {
+		return configs.Capture{}, err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	c := configs.Capture{Device: dev, Driver: d.Name, Rules: d.Rules, Reached: conn.Reached()}
+	err = p.read(ctx, conn, login, d, facts, &c)
+	if err == nil {
+		return c, nil
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	var known *devices.Error
+	if errors.As(err, &known) {
+		err = &devices.Error{Kind: known.Kind, Op: "read", Device: dev.String(), Err: err}
+	} else {
+		err = &devices.Error{Kind: devices.Unreachable, Op: "read", Device: dev.String(), Err: err, Hint: "belay drivers try " + dev.String() + " shows where the reading stopped"}
+	}
+	return configs.Capture{}, err
+}
+
+// read runs the driver's steps on an open connection.
+func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Driver, facts bool, c *configs.Capture) error {
+	idle := p.Idle
+	if idle == 0 {
+		idle = 30 * time.Second
+	}
+	var run func(command string, keep bool) (answer, error)
+	if d.Exec {
+		run = func(command string, _ bool) (answer, error) { return execute(ctx, conn, command, idle) }
+	} else {
+		rw, err := conn.Shell(ctx, d.terminal)
+		if err != nil {
+			return err
+		}
+		s := newShell(d, rw, func() { _ = conn.Close() }, idle)
+		defer s.close()
+		if err := s.open(ctx, login.EnableSecret()); err != nil {
+			return err
+		}
+		run = func(command string, keep bool) (answer, error) {
+			if keep {
+				return s.take(command, d.Rules.Complete.Ends)
+			}
+			return s.ask(command)
+		}
+	}
+	var said [][]byte
+	for _, step := range d.steps {
+		if step.facts && step.keep == "" && !facts {
+			continue
+		}
+		a, which, err := d.try(step, run)
+		if err != nil {
+			if step.facts && step.keep == "" {
+				return &factError{step.run[0], err}
+			}
+			return err
+		}
+		if step.facts {
+			if d.failed(a.text) || a.status > 0 {
+				c.Warnings = append(c.Warnings, fmt.Sprintf("%q was not understood", step.run[0]))
+			} else {
+				said = append(said, a.text)
+			}
+		}
+		if step.keep != "" {
+			c.Files = append(c.Files, configs.File{Name: step.keep, Raw: a.raw, Text: a.text})
+			if a.status > 0 {
+				c.Faults = append(c.Faults, fmt.Sprintf("%q ended with status %d", step.run[which], a.status))
+			}
+			said = append(said, a.text)
+			if which > 0 && step.partial != "" {
+				c.Missing = append(c.Missing, step.partial)
+			}
+		}
+	}
+	c.Identity = d.identity(said)
+	return nil
+}
+
+// try runs the commands of a step until one is understood; the last one counts
+// in any case.
+func (d *Driver) try(s step, run func(string, bool) (answer, error)) (a answer, which int, err error) {
+	for i, command := range s.run {
+		if a, err = run(command, s.keep != ""); err != nil {
+			return a, i, err
+		}
+		if !d.failed(a.text) && a.status <= 0 || i == len(s.run)-1 {
+			return a, i, nil
+		}
+	}
+	return a, 0, errors.New("no command")
+}
+
+// execute runs a command on a channel of its own.
+func execute(ctx context.Context, conn Conn, command string, idle time.Duration) (answer, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	w := &watched{timer: time.AfterFunc(idle, func() {
+		cancel(fmt.Errorf("%w: no byte for %v", errStalled, idle))
+		_ = conn.Close()
+	}), idle: idle}
+	defer w.timer.Stop()
+	status, err := conn.Run(ctx, command, w)
+	switch {
+	case context.Cause(ctx) != nil:
+		return answer{}, context.Cause(ctx)
+	case err != nil:
+		return answer{}, fmt.Errorf("connection lost after %d bytes: %w", len(w.raw), err)
+	case len(w.raw) > maxAnswer:
+		return answer{}, fmt.Errorf("answer of more than %d MB", maxAnswer>>20)
+	}
+	return answer{raw: w.raw, text: configs.Plain(w.raw), status: status}, nil
+}
+
+// watched collects bytes and notes that they come.
+type watched struct {
+	raw   []byte
+	timer *time.Timer
+	idle  time.Duration
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.timer.Reset(w.idle)
+	if len(w.raw) > maxAnswer {
+		return 0, errors.New("too much")
+	}
+	w.raw = append(w.raw, p...)
+	return len(p), nil
+}
+
+// identity finds who the device says it is in what it said.
+func (d *Driver) identity(said [][]byte) devices.Identity {
+	var id devices.Identity
+	first := func(key string) string {
+		if re := d.facts[key]; re != nil {
+			for _, text := range said {
+				if m := re.FindSubmatch(text); m != nil {
+					return string(group(m))
+				}
+			}
+		}
+		return ""
+	}
+	id.Hostname, id.Model, id.Version = first("hostname"), first("model"), first("version")
+	if re := d.facts["serial"]; re != nil {
+		for _, text := range said {
+			for _, m := range re.FindAllSubmatch(text, 64) {
+				if s := string(group(m)); s != "" && !slices.Contains(id.Serials, s) {
+					id.Serials = append(id.Serials, s)
+				}
+			}
+		}
+	}
+	return id
+}
+
+// group is the first group that matched anything.
+func group(m [][]byte) []byte {
+	for _, g := range m[1:] {
+		if len(g) > 0 {
+			return g
+		}
+	}
+	return nil
+}

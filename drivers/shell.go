@@ -1,0 +1,285 @@
+package drivers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"belay/configs"
+	"belay/devices"
+)
+
+// maxAnswer is the most one answer may hold, in bytes. The largest
+// configurations known are of some 20 MB.
+const maxAnswer = 128 << 20
+
+// nudge is how long a device may be silent at a prompt before Enter is pressed
+// (once more), where an answer to Enter is owed.
+const nudge = 3 * time.Second
+
+var errStalled = errors.New("the device fell silent")
+
+// A shell is a session at a device's prompt. Reading blocks in the connection
+// itself, without goroutines; a timer that closes the connection ends it. After
+// any error the session is to be thrown away: nobody knows where in its output
+// the device stands.
+type shell struct {
+	d     *Driver
+	rw    io.ReadWriteCloser
+	abort func() // closes the connection beneath
+
+	base  string // what stays of the prompt: "sw-core-1"
+	buf   []byte // all that came since the last command was typed
+	pages []int  // offsets in buf behind each pager question
+	from  int    // what precedes was answered: no question is answered twice
+	idle  time.Duration
+
+	stalled atomic.Bool
+	timer   *time.Timer
+}
+
+func newShell(d *Driver, rw io.ReadWriteCloser, abort func(), idle time.Duration) *shell {
+	s := &shell{d: d, rw: rw, abort: abort, idle: idle}
+	s.timer = time.AfterFunc(idle, func() { s.stalled.Store(true); s.abort() })
+	return s
+}
+
+// close says goodbye and ends the session.
+func (s *shell) close() {
+	s.timer.Stop()
+	_, _ = io.WriteString(s.rw, s.d.logout+s.d.enter) // best effort: the session ends either way
+	_ = s.rw.Close()
+}
+
+// send types keys.
+func (s *shell) send(keys string) error {
+	s.timer.Reset(s.idle)
+	if _, err := io.WriteString(s.rw, keys); err != nil {
+		return s.lost(err)
+	}
+	return nil
+}
+
+func (s *shell) lost(err error) error {
+	if s.stalled.Load() {
+		return fmt.Errorf("%w: no byte for %v, after %d bytes", errStalled, s.idle, len(s.buf))
+	}
+	if errors.Is(err, io.EOF) {
+		err = errors.New("the device closed the session")
+	}
+	return fmt.Errorf("connection lost after %d bytes: %w", len(s.buf), err)
+}
+
+// read takes what has come, at least one byte, and answers the pager and other
+// questions. It tells whether the tail may be a prompt.
+func (s *shell) read() error {
+	for {
+		s.buf = slices.Grow(s.buf, max(2048, min(len(s.buf), 64<<10)))
+		n, err := s.rw.Read(s.buf[len(s.buf):cap(s.buf)])
+		s.buf = s.buf[:len(s.buf)+n]
+		if n > 0 {
+			s.timer.Reset(s.idle)
+		}
+		switch {
+		case err != nil:
+			return s.lost(err)
+		case len(s.buf) > maxAnswer:
+			return fmt.Errorf("answer of more than %d MB", maxAnswer>>20)
+		case n > 0:
+			return nil
+		}
+	}
+}
+
+// tail is the last line as a person would see it, with nothing that was
+// already answered.
+func (s *shell) tail() string {
+	raw := s.buf[s.from:]
+	raw = raw[lineStart(raw, len(raw)):]
+	if len(raw) > 1024 {
+		raw = raw[len(raw)-1024:]
+	}
+	return string(configs.Plain(raw))
+}
+
+// lineStart is the offset in b of the line that ends before end.
+func lineStart(b []byte, end int) int {
+	for i := end - 1; i >= 0; i-- {
+		if b[i] == '\n' {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// answered answers a question at the tail, if one stands there.
+func (s *shell) answered(tail string, gates bool) (bool, error) {
+	if s.d.more != nil && s.d.more.ask.MatchString(tail) {
+		s.pages = append(s.pages, len(s.buf))
+		s.from = len(s.buf)
+		return true, s.send(s.d.more.answer)
+	}
+	ask := s.d.questions
+	if gates {
+		ask = append(slices.Clip(ask), s.d.gates...)
+	}
+	for _, q := range ask {
+		if q.ask.MatchString(tail) {
+			s.from = len(s.buf)
+			return true, s.send(q.answer)
+		}
+	}
+	return false, nil
+}
+
+// matchLine matches a pattern for a whole line, whatever blanks end it: some
+// devices overwrite a pager with more blanks than the prompt is long.
+func matchLine(re *regexp.Regexp, line string) bool {
+	bare := strings.TrimRight(line, " ")
+	return re.MatchString(line) || re.MatchString(bare) || re.MatchString(bare+" ")
+}
+
+var leadingName = regexp.MustCompile(`^[\w.\-@:/~+]+`)
+
+// baseOf is the part of a prompt that stays the same whatever mode, counter or
+// flag stands behind it.
+func baseOf(line string) string {
+	line = strings.TrimSpace(line)
+	if b := leadingName.FindString(line); b != "" {
+		return b
+	}
+	return line
+}
+
+// isPrompt tells whether a line is this device's prompt.
+func (s *shell) isPrompt(line string) bool {
+	line = strings.TrimLeft(line, " ")
+	return line != "" && matchLine(s.d.prompt, line) && (s.base == "" || baseOf(line) == s.base)
+}
+
+// prompts counts the prompts that end b, one a line, and returns what stands
+// before them.
+func (s *shell) prompts(b []byte) (body []byte, n int) {
+	end := len(b)
+	for {
+		e := end
+		for n > 0 && e > 0 && strings.IndexByte(" \r\n\x00", b[e-1]) >= 0 {
+			e--
+		}
+		start := lineStart(b, e)
+		if e == start || e-start > 1024 || !s.isPrompt(string(configs.Plain(b[start:e]))) {
+			return b[:end], n
+		}
+		end = start
+		n++
+	}
+}
+
+// settle reads to a prompt that is the device's and not a line that looks like
+// one: Enter must bring the same prompt straight back. done may tell from what
+// stands before the first prompt that it needs no such proof.
+func (s *shell) settle(gates bool, done func(body []byte) bool) (body []byte, err error) {
+	// Where an answer to Enter is owed and nothing comes, the device may have
+	// thrown away what was typed ahead: Enter is pressed once more. A lost
+	// connection shows in the next read.
+	press := time.AfterFunc(nudge, func() { _, _ = io.WriteString(s.rw, s.d.enter) })
+	defer press.Stop()
+	owed := gates
+	if !owed {
+		press.Stop()
+	}
+	pressed := false
+	for {
+		if err := s.read(); err != nil {
+			return nil, err
+		}
+		if owed {
+			press.Reset(nudge)
+		}
+		tail := s.tail()
+		if ok, err := s.answered(tail, gates); err != nil {
+			return nil, err
+		} else if ok {
+			continue
+		}
+		if gates && matchLine(s.d.prompt, strings.TrimLeft(tail, " ")) {
+			s.base = baseOf(tail)
+		}
+		body, n := s.prompts(s.buf)
+		switch {
+		case n == 0:
+		case n >= 2 && pressed, !pressed && done != nil && done(body):
+			return body, nil
+		case !pressed:
+			pressed, owed = true, true
+			if err := s.send(s.d.enter); err != nil {
+				return nil, err
+			}
+			press.Reset(nudge)
+		}
+	}
+}
+
+// until reads to a prompt, or to the tail that stop matches.
+func (s *shell) until(stop *regexp.Regexp) (asked bool, err error) {
+	for {
+		if err := s.read(); err != nil {
+			return false, err
+		}
+		tail := s.tail()
+		if stop != nil && stop.MatchString(tail) {
+			s.from = len(s.buf)
+			return true, nil
+		}
+		if ok, err := s.answered(tail, false); err != nil {
+			return false, err
+		} else if !ok && s.isPrompt(tail) {
+			return false, nil
+		}
+	}
+}
+
+func (s *shell) fresh() { s.buf, s.pages, s.from = s.buf[:0], nil, 0 }
+
+// open waits for the first prompt and becomes privileged.
+func (s *shell) open(_ context.Context, secret devices.Secret) error {
+	if _, err := s.settle(true, nil); err != nil {
+		return err
+	}
+	e := s.d.enable
+	if e == nil || !e.when.MatchString(strings.TrimRight(s.tail(), " ")) {
+		s.fresh()
+		return nil
+	}
+	s.fresh()
+	if err := s.send(e.run + s.d.enter); err != nil {
+		return err
+	}
+	asked, err := s.until(e.ask)
+	if err != nil {
+		return err
+	}
+	if asked {
+		s.fresh()
+		if err := s.send(secret.Reveal() + s.d.enter); err != nil {
+			return err
+		}
+		if again, err := s.until(e.ask); err != nil {
+			return err
+		} else if again {
+			return &devices.Error{Kind: devices.Denied, Op: "become privileged", Err: errors.New("the enable secret was refused"), Hint: "check the login's enable secret"}
+		}
+	}
+	ok := e.until.MatchString(strings.TrimRight(s.tail(), " "))
+	s.fresh()
+	if !ok {
+		return &devices.Error{Kind: devices.Denied, Op: "become privileged", Err: fmt.Errorf("%q did not lead to a privileged prompt", e.run), Hint: "check the login's enable secret and the account's privilege"}
+	}
+	return nil
+}
