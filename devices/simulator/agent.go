@@ -1,0 +1,239 @@
+package simulator
+
+import (
+	"cmp"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/gosnmp/gosnmp"
+)
+
+// An Agent answers SNMP v2c (Get, GetNext, GetBulk) from the transcript's snmp
+// values over UDP. Sets are counted and refused. Another community gets no
+// answer, as with real agents. There is no v3: that is tested against net-snmp.
+type Agent struct {
+	Device    *Device
+	Community string // empty: "public"
+
+	conn    net.PacketConn
+	running sync.WaitGroup
+}
+
+// Start listens on a UDP address such as 127.12.0.5:1161; port 0 takes a free one.
+func (a *Agent) Start(address string) error {
+	conn, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return fmt.Errorf("answer SNMP for %s: %w", a.Device.T.Name, err)
+	}
+	a.conn = conn
+	a.running.Go(a.serve)
+	return nil
+}
+
+// Address is host:port; empty before Start.
+func (a *Agent) Address() string {
+	if a.conn == nil {
+		return ""
+	}
+	return a.conn.LocalAddr().String()
+}
+
+// Close returns when nothing of the agent runs.
+func (a *Agent) Close() error {
+	if a.conn == nil {
+		return nil
+	}
+	err := a.conn.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil
+	}
+	a.running.Wait()
+	return err
+}
+
+func (a *Agent) serve() {
+	buffer := make([]byte, 65536)
+	for {
+		n, from, err := a.conn.ReadFrom(buffer)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		// Whatever is not understood gets no answer: this is UDP.
+		if answer, err := a.answer(buffer[:n]); err == nil {
+			_, _ = a.conn.WriteTo(answer, from)
+		}
+	}
+}
+
+var errNoAnswer = errors.New("no answer is due")
+
+func (a *Agent) answer(request []byte) ([]byte, error) {
+	decoder := &gosnmp.GoSNMP{Version: gosnmp.Version2c}
+	p, err := decoder.SnmpDecodePacket(request)
+	if err != nil {
+		return nil, err
+	}
+	b := a.Device.now()
+	if p.Version != gosnmp.Version2c || p.Community != cmp.Or(a.Community, "public") || b.fault.Tarpit || b.fault.RefuseTCP {
+		return nil, errNoAnswer
+	}
+	objects, err := b.objects()
+	if err != nil {
+		return nil, err
+	}
+	r := &gosnmp.SnmpPacket{Version: p.Version, Community: p.Community, PDUType: gosnmp.GetResponse, RequestID: p.RequestID}
+	switch p.PDUType {
+	case gosnmp.GetRequest:
+		for _, v := range p.Variables {
+			r.Variables = append(r.Variables, get(objects, v.Name))
+		}
+	case gosnmp.GetNextRequest:
+		for _, v := range p.Variables {
+			r.Variables = append(r.Variables, next(objects, v.Name))
+		}
+	case gosnmp.GetBulkRequest:
+		r.Variables = bulk(objects, p)
+	case gosnmp.SetRequest:
+		a.Device.count(func(s *Seen) { s.Sets++ })
+		r.Error, r.ErrorIndex = gosnmp.NotWritable, 1
+		for _, v := range p.Variables {
+			r.Variables = append(r.Variables, gosnmp.SnmpPDU{Name: v.Name, Type: gosnmp.Null})
+		}
+	default:
+		return nil, errNoAnswer
+	}
+	return r.MarshalMsg()
+}
+
+func get(objects []gosnmp.SnmpPDU, oid string) gosnmp.SnmpPDU {
+	if i, ok := slices.BinarySearchFunc(objects, oid, byObject); ok {
+		return objects[i]
+	}
+	return gosnmp.SnmpPDU{Name: oid, Type: gosnmp.NoSuchObject}
+}
+
+func next(objects []gosnmp.SnmpPDU, oid string) gosnmp.SnmpPDU {
+	i, ok := slices.BinarySearchFunc(objects, oid, byObject)
+	if ok {
+		i++
+	}
+	if i < len(objects) {
+		return objects[i]
+	}
+	return gosnmp.SnmpPDU{Name: oid, Type: gosnmp.EndOfMibView}
+}
+
+// bulkLimit keeps an answer within one datagram.
+const bulkLimit = 60
+
+func bulk(objects []gosnmp.SnmpPDU, p *gosnmp.SnmpPacket) []gosnmp.SnmpPDU {
+	var out []gosnmp.SnmpPDU
+	single := min(int(p.NonRepeaters), len(p.Variables))
+	for _, v := range p.Variables[:single] {
+		out = append(out, next(objects, v.Name))
+	}
+	row := slices.Clone(p.Variables[single:])
+	for range p.MaxRepetitions {
+		ended := true
+		for i, v := range row {
+			row[i] = next(objects, v.Name)
+			ended = ended && row[i].Type == gosnmp.EndOfMibView
+			out = append(out, row[i])
+		}
+		if ended || len(out) >= bulkLimit {
+			break
+		}
+	}
+	return out
+}
+
+// objects are the snmp values in their order.
+func (t *Transcript) objects() ([]gosnmp.SnmpPDU, error) {
+	var out []gosnmp.SnmpPDU
+	for oid, value := range t.SNMP {
+		if _, err := numbers(oid); err != nil {
+			return nil, fmt.Errorf("snmp: %q is no object identifier", oid)
+		}
+		pdu, err := object(value)
+		if err != nil {
+			return nil, fmt.Errorf("snmp: %s: %w", oid, err)
+		}
+		pdu.Name = oid
+		out = append(out, pdu)
+	}
+	slices.SortFunc(out, func(a, b gosnmp.SnmpPDU) int { return byObject(a, b.Name) })
+	return out, nil
+}
+
+func byObject(p gosnmp.SnmpPDU, oid string) int {
+	a, errA := numbers(p.Name)
+	b, errB := numbers(oid)
+	if errA != nil || errB != nil {
+		return cmp.Compare(p.Name, oid)
+	}
+	return slices.Compare(a, b)
+}
+
+func numbers(oid string) ([]uint64, error) {
+	var out []uint64
+	for s := range strings.SplitSeq(strings.TrimPrefix(oid, "."), ".") {
+		n, err := strconv.ParseUint(s, 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// object gives a value its type: that which it names, or that of YAML.
+func object(value any) (gosnmp.SnmpPDU, error) {
+	s, ok := value.(string)
+	if !ok {
+		n, err := strconv.ParseInt(fmt.Sprint(value), 10, 32)
+		if err != nil {
+			return gosnmp.SnmpPDU{}, errors.New("is neither an integer of 32 bits nor a string")
+		}
+		return gosnmp.SnmpPDU{Type: gosnmp.Integer, Value: int(n)}, nil
+	}
+	kind, rest, named := strings.Cut(s, ": ")
+	if !named {
+		return gosnmp.SnmpPDU{Type: gosnmp.OctetString, Value: s}, nil
+	}
+	switch kind {
+	case "STRING":
+		return gosnmp.SnmpPDU{Type: gosnmp.OctetString, Value: rest}, nil
+	case "Hex-STRING":
+		b, err := hex.DecodeString(strings.ReplaceAll(rest, " ", ""))
+		return gosnmp.SnmpPDU{Type: gosnmp.OctetString, Value: b}, err
+	case "OID":
+		_, err := numbers(rest)
+		return gosnmp.SnmpPDU{Type: gosnmp.ObjectIdentifier, Value: "." + strings.TrimPrefix(rest, ".")}, err
+	case "INTEGER":
+		n, err := strconv.ParseInt(rest, 10, 32)
+		return gosnmp.SnmpPDU{Type: gosnmp.Integer, Value: int(n)}, err
+	case "TimeTicks", "Gauge32", "Counter32":
+		n, err := strconv.ParseUint(rest, 10, 32)
+		types := map[string]gosnmp.Asn1BER{"TimeTicks": gosnmp.TimeTicks, "Gauge32": gosnmp.Gauge32, "Counter32": gosnmp.Counter32}
+		return gosnmp.SnmpPDU{Type: types[kind], Value: uint32(n)}, err
+	case "Counter64":
+		n, err := strconv.ParseUint(rest, 10, 64)
+		return gosnmp.SnmpPDU{Type: gosnmp.Counter64, Value: n}, err
+	case "IpAddress":
+		ip := net.ParseIP(rest).To4()
+		if ip == nil {
+			return gosnmp.SnmpPDU{}, errors.New("is no IPv4 address")
+		}
+		return gosnmp.SnmpPDU{Type: gosnmp.IPAddress, Value: []byte(ip)}, nil
+	}
+	return gosnmp.SnmpPDU{Type: gosnmp.OctetString, Value: s}, nil
+}

@@ -1,0 +1,220 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"belay/devices"
+)
+
+func TestAShellEchoesAnswersAndPrompts(t *testing.T) {
+	t.Parallel()
+	d := lab(t, "")
+	k := shellOf(t, d).privileged()
+	if diff := cmp.Diff(said(d.T, "show version"), k.ask("show version")); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(said(d.T, config), k.ask(config)); diff != "" {
+		t.Error(diff)
+	}
+	if got := k.ask("terminal length 0"); got != "terminal length 0\r\nlab-sw-1#" {
+		t.Errorf("a silent command got %q", got)
+	}
+	if got := k.ask("configure terminal"); got != "configure terminal\r\n% Invalid input detected at '^' marker.\r\nlab-sw-1#" {
+		t.Errorf("an unknown command got %q", got)
+	}
+	k.typed("\r\n")
+	if got := k.until("#"); got != "\r\nlab-sw-1#" {
+		t.Errorf("Enter alone got %q: CR and LF are one key", got)
+	}
+	k.typed("vdc one\n")
+	k.until("lab-sw-1-one#")
+	k.typed("end\n")
+	k.until("\nlab-sw-1#")
+	k.typed("exit\n")
+	if text, err := k.rest(); text != "exit\r\n" || err != nil {
+		t.Errorf("exit: %q, %v", text, err)
+	}
+	want := []string{"enable", "show version", config, "terminal length 0", "configure terminal", "vdc one", "end", "exit"}
+	if diff := cmp.Diff(want, d.Seen().Commands); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTheConfigurationNeedsThePrivilege(t *testing.T) {
+	t.Parallel()
+	d := lab(t, "")
+	k := shellOf(t, d)
+	if got := k.until("lab-sw-1>"); got != "Lab only.\r\nlab-sw-1>" {
+		t.Errorf("greeting %q", got)
+	}
+	k.typed(config + "\n")
+	if got := k.until("lab-sw-1>"); !strings.Contains(got, "% Invalid") {
+		t.Errorf("unprivileged, it said %q", got)
+	}
+	k.typed("enable\n")
+	k.until("Password: ")
+	k.typed("wrong\n")
+	if got := k.until("lab-sw-1>"); got != "\r\n% Access denied\r\nlab-sw-1>" {
+		t.Errorf("a wrong secret got %q", got)
+	}
+	if s := d.Seen(); s.RefusedEnables != 1 || strings.Contains(strings.Join(s.Commands, " "), "wrong") {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+func TestGatesWaitForTheirKeys(t *testing.T) {
+	t.Parallel()
+	k := shellOf(t, &Device{T: transcript(t, "switch.txtar")})
+	k.until("Lab only.\r\nPress any key to continue")
+	k.typed("x")
+	k.until("Accept? (yes/no) ")
+	k.typed("no\r")
+	if got := k.until("(yes/no) "); got != "\r\nAccept? (yes/no) " {
+		t.Errorf("a wrong answer got %q", got)
+	}
+	k.typed("yes\r")
+	if got := k.until(">"); got != "\r\nlab-sw-1>" {
+		t.Errorf("after the gates %q", got)
+	}
+}
+
+func TestAPagerWaitsForAKeyAndQuitsOnQ(t *testing.T) {
+	t.Parallel()
+	d := lab(t, "")
+	k := shellOf(t, d).privileged()
+	k.typed("show inventory\r\n")
+	k.until("--More--")
+	k.typed(" ")
+	if got := k.until("lab-sw-1#"); !strings.HasPrefix(got, "\b\b\b\b\b\b\b\b        ") || !strings.HasSuffix(got, "\r\nno line endlab-sw-1#") {
+		t.Errorf("second page %q", got)
+	}
+	k.typed("show inventory\n")
+	k.until("--More--")
+	k.typed("q")
+	if got := k.until("lab-sw-1#"); got != "\r\nlab-sw-1#" {
+		t.Errorf("after q %q", got)
+	}
+}
+
+func TestEchoComesAsOrdered(t *testing.T) {
+	t.Parallel()
+	for echo, want := range map[string][]string{
+		"char": {"sh", "ow version", "\r\n"},
+		"line": {"show version", "\r\n"},
+		"none": {},
+	} {
+		d := lab(t, "")
+		d.T.Echo = echo
+		k := shellOf(t, d).privileged()
+		k.typed("sh")
+		if echo == "char" {
+			k.until("sh")
+		}
+		k.typed("ow version\n")
+		k.until("\nlab-sw-1#")
+		want = append(want, strings.ReplaceAll(d.T.Answers["show version"].Text()+"lab-sw-1#", "\n", "\r\n"))
+		if diff := cmp.Diff(want, k.segments); diff != "" {
+			t.Errorf("echo: %s: %s", echo, diff)
+		}
+	}
+}
+
+func TestTheSecondReadingIsServedWhereThereIsOne(t *testing.T) {
+	t.Parallel()
+	d := lab(t, "")
+	d.Second = true
+	k := shellOf(t, d)
+	if got := k.until(">"); !strings.Contains(got, "Last login: today") {
+		t.Errorf("greeting %q", got)
+	}
+	k.typed("enable\ncanary-enable-switch\n") // typed ahead
+	k.until("\nlab-sw-1#")
+	if got := k.ask(config); !strings.Contains(got, "913 bytes") {
+		t.Errorf("it serves the first reading: %q", got[:80])
+	}
+	if got := k.ask("show version"); !strings.Contains(got, "Serial LAB0001X0AB") {
+		t.Errorf("without a second answer the first is good: %q", got)
+	}
+}
+
+func TestSomebodyConfiguresTheDevice(t *testing.T) {
+	t.Parallel()
+	d := lab(t, "")
+	d.Second = true
+	d.Say(config, "hostname lab-sw-1\nend\n")
+	if got := shellOf(t, d).privileged().ask(config); got != config+"\r\nhostname lab-sw-1\r\nend\r\nlab-sw-1#" {
+		t.Errorf("it said %q", got)
+	}
+	if got := d.Configuration(config); got != "hostname lab-sw-1\nend\n" {
+		t.Errorf("Configuration is %q", got)
+	}
+}
+
+func TestACommandRunsOnAChannelOfItsOwn(t *testing.T) {
+	t.Parallel()
+	d := &Device{T: transcript(t, "router.txtar")}
+	c := d.Conn()
+	defer c.Close()
+	var out strings.Builder
+	status, err := c.Run(t.Context(), "/export", &out)
+	if status != 0 || err != nil || out.String() != d.T.Answers["/export"].Text() {
+		t.Errorf("status %d, %v, %q", status, err, out.String())
+	}
+	out.Reset()
+	status, err = c.Run(t.Context(), "/reboot", &out)
+	if status != 1 || err != nil || out.String() != "bad command name\n" {
+		t.Errorf("unknown: status %d, %v, %q", status, err, out.String())
+	}
+	if _, err := c.Shell(t.Context(), devices.Terminal{}); err == nil {
+		t.Error("it has a shell")
+	}
+	if _, err := lab(t, "").Conn().Run(t.Context(), "show version", io.Discard); err == nil {
+		t.Error("the switch has exec channels")
+	}
+}
+
+func TestCancelAndCloseEndWhatIsGoingOn(t *testing.T) {
+	t.Parallel()
+	why := errors.New("the reason")
+	d := lab(t, "silence")
+	for what, end := range map[string]func(*Conn, io.Closer, context.CancelCauseFunc){
+		"cancel":       func(_ *Conn, _ io.Closer, cancel context.CancelCauseFunc) { cancel(why) },
+		"close":        func(_ *Conn, s io.Closer, _ context.CancelCauseFunc) { _ = s.Close() },
+		"close of all": func(c *Conn, _ io.Closer, _ context.CancelCauseFunc) { _ = c.Close() },
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		c := d.Conn()
+		rw, err := c.Shell(ctx, devices.Terminal{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := (&talk{t: t, rw: rw}).privileged()
+		k.typed(config + "\n")
+		k.until("switchport mode access\r\n!\r\n", "description port 3\r\n", "GigabitEth", "\r\n")
+		done := make(chan error)
+		go func() { _, err := k.rest(); done <- err }()
+		time.AfterFunc(10*time.Millisecond, func() { end(c, rw, cancel) })
+		err = <-done
+		want := map[string]error{"cancel": why, "close": net.ErrClosed, "close of all": net.ErrClosed}[what]
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", what, err, want)
+		}
+		cancel(nil)
+		_ = c.Close()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	c := (&Device{T: transcript(t, "router.txtar"), Latency: time.Hour}).Conn()
+	defer c.Close()
+	if _, err := c.Run(ctx, "/export", io.Discard); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Run: %v", err)
+	}
+}
