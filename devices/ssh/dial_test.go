@@ -1,0 +1,118 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"belay/devices"
+)
+
+func TestASilentServerIsGivenUp(t *testing.T) {
+	t.Parallel()
+	address, hungUp := silent(t)
+	began := time.Now()
+	failsWith(t, &Dialer{HostKeys: &pins{}, Handshake: 200 * time.Millisecond}, device(t, address), with(login("default", rightPassword)),
+		devices.Unreachable, "no SSH handshake within 200ms", address)
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	waitFor(t, "the TCP connection is closed", hungUp)
+}
+
+func TestAServerThatStopsInTheLoginIsGivenUp(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	p := startPeer(t, func(p *peer) {
+		p.config.PasswordCallback = func(ssh.ConnMetadata, []byte) (*ssh.Permissions, error) {
+			<-release
+			return nil, nil
+		}
+	})
+	defer close(release)
+	d := &Dialer{HostKeys: trusting(p.address, p.key.PublicKey()), Handshake: 300 * time.Millisecond}
+	failsWith(t, d, device(t, p.address), with(login("a", rightPassword), login("b", rightPassword+"2")), devices.Unreachable, "no answer to the login within 300ms")
+	if n := p.accepted.Load(); n != 1 {
+		t.Errorf("%d connections: the next login was tried though none was refused", n)
+	}
+}
+
+func TestCancelingEndsADialAtOnce(t *testing.T) {
+	t.Parallel()
+	address, hungUp := silent(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	began := time.Now()
+	c, err := (&Dialer{HostKeys: &pins{}}).Dial(ctx, device(t, address), with(login("default", rightPassword)))
+	if err == nil {
+		c.Close()
+		t.Fatal("the dial succeeded")
+	}
+	if !errors.Is(err, context.Canceled) || time.Since(began) > 2*time.Second {
+		t.Errorf("after %s: %v", time.Since(began), err)
+	}
+	waitFor(t, "the TCP connection is closed", hungUp)
+}
+
+func TestARefusedConnectionHasAHint(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	failsWith(t, &Dialer{HostKeys: &pins{}}, device(t, address), with(login("default", rightPassword)),
+		devices.Unreachable, "reach acme/fw-hq", "connection refused", "is SSH enabled", address)
+}
+
+func TestSomethingElseThanSSHIsSaidToBe(t *testing.T) {
+	t.Parallel()
+	chatty := listen(t, func(c net.Conn) {
+		if _, err := io.WriteString(c, strings.Repeat("HTTP/1.1 400 Bad Request\r\n", 4000)); err != nil {
+			return
+		}
+		io.Copy(io.Discard, c)
+	})
+	failsWith(t, &Dialer{HostKeys: &pins{}}, device(t, chatty), with(login("default", rightPassword)), devices.Unreachable)
+	shut := listen(t, func(net.Conn) {})
+	failsWith(t, &Dialer{HostKeys: &pins{}}, device(t, shut), with(login("default", rightPassword)), devices.Unreachable, "hung up during the handshake")
+}
+
+func TestTheInventoryIsHeldToSense(t *testing.T) {
+	t.Parallel()
+	d := &Dialer{HostKeys: &pins{}}
+	l := with(login("default", rightPassword))
+	for name, dev := range map[string]devices.Device{
+		"no address":      {Customer: "acme", Name: "fw"},
+		"jump host":       {Customer: "acme", Name: "fw", Address: "127.0.0.1", Jump: []string{"bastion:port"}},
+		"is not a SOCKS5": {Customer: "acme", Name: "fw", Address: "127.0.0.1", Proxy: "http://u:canary@127.0.0.1:1"},
+		"not an address":  {Customer: "acme", Name: "fw", Address: "127.0.0.1", Proxy: "socks5://u:canary%zz@[::1"},
+	} {
+		failsWith(t, d, dev, l, devices.Usage, name)
+	}
+	bad := l
+	bad.Auth = []string{"magic"}
+	failsWith(t, d, devices.Device{Customer: "acme", Name: "fw", Address: "127.0.0.1"}, bad, devices.Usage, `"magic"`)
+	failsWith(t, &Dialer{}, devices.Device{Customer: "acme", Name: "fw", Address: "127.0.0.1"}, l, devices.Broken, "host keys")
+}
+
+func TestAddressesOfJumpHostsAreCompleted(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"bastion": "bastion:22", "bastion:2222": "bastion:2222", "10.0.0.1": "10.0.0.1:22",
+		"2001:db8::1": "[2001:db8::1]:22", "[2001:db8::1]": "[2001:db8::1]:22", "[2001:db8::1]:23": "[2001:db8::1]:23",
+		"": "", "a:b:c": "", "host:0": "", "host:99999": "", ":22": "",
+	} {
+		got, err := withPort(in)
+		if got != want || (err != nil) != (want == "") {
+			t.Errorf("%q becomes %q, %v; want %q", in, got, err, want)
+		}
+	}
+}
