@@ -14,12 +14,14 @@ type finder struct {
 	re     *regexp.Regexp
 	groups []int // the groups that are secret; the whole match where there is none
 	salted bool
+	kind   string // of the gap, for a pattern of the generic look
 	shape
 
-	// For a pattern that can go over a line end: at the start of a line or of the
-	// blank lines before it, and one byte before where the last match ended.
-	// Both match only where a match begins in those lines; group 1 is the match.
-	atLine, after *regexp.Regexp
+	// For a pattern that can go over a line end: for the beginning of the text, and
+	// for a passage that begins one byte early, so that ^ and \b see what comes
+	// before. Both match only where a match begins in the first line that is not
+	// blank or in the white space before it; group 1 is the match.
+	first, after *regexp.Regexp
 }
 
 func newFinder(re *regexp.Regexp, near []string) (*finder, error) {
@@ -48,7 +50,7 @@ func newFinder(re *regexp.Regexp, near []string) (*finder, error) {
 		return f, nil
 	}
 	const start = `(?:[\s\v]*?|[\s\v]*[^\n]*?)(`
-	if f.atLine, err = regexp.Compile(`\A` + start + re.String() + `)`); err != nil {
+	if f.first, err = regexp.Compile(`\A` + start + re.String() + `)`); err != nil {
 		return nil, fmt.Errorf("pattern %q: %w", re, err)
 	}
 	if f.after, err = regexp.Compile(`\A(?s:.)` + start + re.String() + `)`); err != nil {
@@ -160,11 +162,11 @@ func (f *finder) line(text []byte, start, end, done int, found func(f *finder, m
 		f.all(text[start:end], start, found)
 		return end + 1
 	}
-	from := max(start-blankBefore(text[:start]), done)
+	from := max(len(bytes.TrimRight(text[:start], blanks)), done)
 	stop := f.reach(text, end)
 	for from <= end {
-		re, base := f.atLine, from
-		if from > 0 && text[from-1] != '\n' {
+		re, base := f.first, 0
+		if from > 0 {
 			re, base = f.after, from-1
 		}
 		m := re.FindSubmatchIndex(text[base:stop])
@@ -179,19 +181,6 @@ func (f *finder) line(text []byte, start, end, done int, found func(f *finder, m
 		from = m[1]
 	}
 	return from
-}
-
-// blankBefore is how many bytes of blank lines stand right before a line.
-func blankBefore(text []byte) int {
-	rest := bytes.TrimRight(text, blanks)
-	if len(rest) == 0 {
-		return len(text)
-	}
-	at := bytes.IndexByte(text[len(rest):], '\n')
-	if at < 0 {
-		return 0
-	}
-	return len(text) - len(rest) - at - 1
 }
 
 // reach is the end of the last line that a match beginning in the line that

@@ -1,0 +1,139 @@
+package redact
+
+import (
+	"slices"
+	"strings"
+)
+
+// nameEnds are the ends of names whose values are secret: password,
+// wpa2-pre-shared-key, ldapPassword, rocommunity, … A name that goes on
+// (password-encryption, key-chain) is another name.
+var nameEnds = []string{
+	"password", "passwd", "passphrase", "passcode", "secret", "psk", "pwd", "community", "key",
+	"-pass", "_pass", "-hash", "_hash", "token", "auth", "priv", "phrase", "keystring", "key-string",
+}
+
+// A value is not secret where it is one of these: words of commands and of
+// prose, and the settings that names like these have.
+var plainWords = wordSet(`
+	encryption encrypt recovery policy length minimum-length min-length max-length minimum maximum history aging age
+	lifetime expire expires expiry expiration complexity strength strength-check change reset prompt authentication authorization
+	management manager mode method type format generate zeroize chain id index string storage
+	is are was has have had and or for to the of must will with from in on at as by be not no this that your you
+	yes true false on off enable enabled disable disabled none null default required optional
+	rsa dsa ecdsa ed25519 ssh-rsa ssh-dss ssh-ed25519 export import exchange config-key
+	priv enc read write ro rw both standard extended large members additive internet no-export no-advertise local-as
+	new-format add delete list set not-set unset hidden removed change-on-login`)
+
+// What may stand between a name and its value.
+var betweenWords = wordSet(`
+	encrypted ciphertext cipher plaintext clear cleartext clear-text plain-text simple hash hashed sha512 sha256 sha1 sha md5 aes des 3des
+	aes-128 aes-192 aes-256 aes128 aes192 aes256 sha-1 sha-256 sha-384 sha-512 sha384 sha224 hmac-md5 hmac-sha1 hmac-sha256 hmac-sha-1
+	hmac-sha-256 hmac-sha-512 hmac-sha-384 aes-128-cmac pbkdf2 bcrypt irreversible-cipher reversible enc hex hexadecimal ascii text unencrypted
+	scrypt encryption-type community-name passphrase-type secure 128 192 256 level privilege localized localizedkey`)
+
+// Names that end in key, hash, auth and so on, and hold nothing secret.
+var plainNames = []string{
+	"public", "pub", "authorized", "known", "host-key", "hostkey", "local-key", "delete-key", "key-hash", "primary-key", "sort-key",
+	"function-key", "file-hash", "image-hash", "load-hash", "ecmp", "lag-hash", "trunk-hash",
+}
+
+func wordSet(list string) map[string]bool {
+	set := map[string]bool{}
+	for _, w := range strings.Fields(list) {
+		set[w] = true
+	}
+	return set
+}
+
+func isName(c byte) bool { return isWord(c) || c == '-' }
+
+// nearby is how much of a line around a name is looked at to understand it.
+const nearby = 256
+
+// named is the value of the name that holds text[from:to] at its end, in the line
+// given. Forms: name value, name=value, name: value, "name": "value",
+// <name>value</name>, with words and digits for the kind of encryption between.
+func named(text []byte, from, to, lineStart, lineEnd int) (span, bool) {
+	for to < lineEnd && text[to] >= '0' && text[to] <= '9' { // password2, wep-key1
+		to++
+	}
+	if to < lineEnd && isName(text[to]) {
+		return span{}, false
+	}
+	lineStart = max(lineStart, from-nearby)
+	start := from
+	for start > lineStart && isName(text[start-1]) {
+		start--
+	}
+	if start > lineStart && text[start-1] == '=' { // a value itself
+		return span{}, false
+	}
+	kind := kindOf(lowered(text[start:to]), lowered(text[lineStart:start]), lowered(text[to:min(lineEnd, to+nearby)]))
+	if kind == "" {
+		return span{}, false
+	}
+	if start > lineStart && text[start-1] == '<' {
+		return content(text, to, lineEnd, kind)
+	}
+	at, form := separator(text, to, lineEnd)
+	if form == noValue {
+		return span{}, false
+	}
+	return value(text, at, lineEnd, form, kind)
+}
+
+func lowered(b []byte) string { return strings.ToLower(string(b)) }
+
+// kindOf says what a name holds, or nothing where it is no secret's name. What
+// stands before and after it on the line, in lower case, decides where the
+// name alone does not.
+func kindOf(name, before, after string) string {
+	base := strings.TrimRight(name, "0123456789")
+	for _, p := range plainNames {
+		if strings.Contains(name, p) {
+			return ""
+		}
+	}
+	ends := func(s string) bool { return strings.HasSuffix(base, s) }
+	words := strings.Fields(before)
+	last := ""
+	if len(words) > 0 {
+		last = strings.Trim(words[len(words)-1], `"'`)
+	}
+	switch {
+	case ends("community"):
+		if slices.Contains([]string{"match", "set", "send", "bgp", "ip", "delete", "standard", "expanded"}, last) && !strings.Contains(before, "snmp") {
+			return ""
+		}
+		if ends("extcommunity") || ends("large-community") || ends("send-community") || strings.Contains(after, " members ") {
+			return ""
+		}
+		return kindCommunity
+	case ends("hash"):
+		if strings.Contains(base, "pass") || strings.Contains(base, "md5") || strings.Contains(base, "nt-hash") || strings.Contains(base, "bcrypt") || strings.Contains(base, "sha") {
+			return kindHash
+		}
+		return ""
+	case ends("token"):
+		return kindToken
+	case base == "key" || base == "keystring":
+		contexts := []string{"", "private", "shared", "pre-shared", "preshared", "secret", "isakmp", "encryption", "authentication", "auth", "radius", "tacacs", "wpa", "wep", "psk", "failover", "master"}
+		near := strings.Contains(before, "server") || strings.Contains(before, "radius") || strings.Contains(before, "tacacs") || strings.Contains(before, "host ") || strings.Contains(before, "client ") || strings.Contains(before, "neighbor ")
+		if base == "keystring" || slices.Contains(contexts, strings.Trim(last, `<`)) || last == "set" || last == "{" || near {
+			return kindShared
+		}
+		return ""
+	case base == "key-string" || ends("-key") || ends("_key") || ends("sharedkey") || ends("privatekey") || ends("apikey") || ends("secretkey") || ends("psk"):
+		return kindShared
+	case base == "auth" || base == "priv" || ends("-auth") && strings.Contains(before, "snmp") || ends("-priv") && strings.Contains(before, "snmp"):
+		return kindAlgorithm
+	case ends("auth") || ends("priv") || ends("key") || base == "phrase" || base == "pass":
+		return ""
+	}
+	return kindPassword
+}
+
+// kindAlgorithm is a name like auth or priv, which holds a key only where an
+// algorithm stands in between.
+const kindAlgorithm = "SNMP key"

@@ -1,0 +1,139 @@
+package redact
+
+import (
+	"bytes"
+	"strings"
+)
+
+// A form is how a value is joined to its name.
+type form int
+
+const (
+	noValue  form = iota
+	spaced        // name value
+	assigned      // name=value
+	mapped        // name: value, to the end of the line where it is not quoted
+)
+
+func isQuote(c byte) bool { return c == '"' || c == '\'' }
+
+// separator finds what stands between a name that ends at at and its value.
+func separator(text []byte, at, lineEnd int) (int, form) {
+	closed := at < lineEnd && isQuote(text[at])
+	if closed {
+		at++
+	}
+	blank := at
+	for at < lineEnd && isBlank(text[at]) {
+		at++
+	}
+	switch {
+	case at == lineEnd:
+		return 0, noValue
+	case text[at] == '=':
+		return at + 1, assigned
+	case text[at] == ':':
+		if bytes.HasPrefix(text[at:lineEnd], []byte("://")) {
+			return 0, noValue
+		}
+		return at + 1, mapped
+	case closed || at == blank:
+		return 0, noValue
+	}
+	return at, spaced
+}
+
+// content is the text of an XML element whose name ends at at.
+func content(text []byte, at, lineEnd int, kind string) (span, bool) {
+	open := bytes.IndexByte(text[at:lineEnd], '>')
+	if open < 0 || text[at+open-1] == '/' {
+		return span{}, false
+	}
+	at += open + 1
+	s := span{start: at, kind: kind}
+	if cdata := []byte("<![CDATA["); bytes.HasPrefix(text[at:], cdata) {
+		s.start += len(cdata)
+		length := bytes.Index(text[s.start:], []byte("]]>"))
+		s.end = s.start + length
+		return s, length > 0 && secret(text[s.start:s.end])
+	}
+	length := bytes.IndexByte(text[at:], '<')
+	if length < 0 || !bytes.HasPrefix(text[at+length:], []byte("</")) {
+		return span{}, false
+	}
+	s.end = at + length
+	return s, secret(text[s.start:s.end])
+}
+
+// value is the value that begins at at or after it. In the spaced form words and
+// short numbers that say how it is encrypted may come first, if more follows.
+func value(text []byte, at, lineEnd int, form form, kind string) (span, bool) {
+	between, number := false, span{}
+	for {
+		for at < lineEnd && isBlank(text[at]) {
+			at++
+		}
+		if at == lineEnd {
+			number.kind = kind
+			return number, number.end-number.start > 2 && kind == kindPassword
+		}
+		s := wordAt(text, at, lineEnd, form)
+		word := text[s.start:s.end]
+		if form == spaced && !isQuote(text[at]) {
+			if digits := len(bytes.Trim(word, "0123456789")) == 0; digits && len(word) <= 5 {
+				number, at = s, s.end
+				continue
+			}
+			if len(word) <= 20 && betweenWords[lowered(word)] {
+				between, at = true, s.end
+				continue
+			}
+		}
+		s.kind = kind
+		switch {
+		case !secret(word), kind == kindToken && len(word) < 16, kind == kindHash && len(word) < 8:
+			return span{}, false
+		case kind == kindAlgorithm:
+			s.kind = kindShared
+			return s, between
+		}
+		return s, true
+	}
+}
+
+// wordAt is the word or the inside of the quotes that begins at at.
+func wordAt(text []byte, at, lineEnd int, form form) span {
+	if q := text[at]; isQuote(q) {
+		for i := at + 1; i < lineEnd; i++ {
+			switch text[i] {
+			case '\\':
+				i++
+			case q:
+				return span{start: at + 1, end: i}
+			}
+		}
+		return span{start: at + 1, end: lineEnd} // goes on in the next line
+	}
+	end := at
+	for end < lineEnd && (form == mapped || !isBlank(text[end])) {
+		end++
+	}
+	for end > at+1 && (isBlank(text[end-1]) || strings.IndexByte(",;", text[end-1]) >= 0) {
+		end--
+	}
+	return span{start: at, end: end}
+}
+
+// secret tells whether a value may be one: not a token, not a mask (*****), not
+// a word of the command language or of prose.
+func secret(value []byte) bool {
+	value = bytes.Trim(value, blanks)
+	if bytes.HasPrefix(value, []byte(tokenStart)) {
+		return false
+	}
+	first, _, _ := bytes.Cut(value, []byte{' '})
+	if len(first) <= 24 && plainWords[strings.Trim(lowered(first), `.,;:()[]{}"'`)] {
+		return false
+	}
+	return bytes.ContainsFunc(value, func(r rune) bool { return r >= 0x80 || isWord(byte(r)) && r != '_' })
+}
