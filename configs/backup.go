@@ -188,7 +188,7 @@ func (b *Backup) capture(ctx context.Context, d devices.Device, o Order) Result 
 	if err != nil {
 		return failure(res, err)
 	}
-	grade := r.grade()
+	grade := r.Grade()
 	res.Checks, res.Grade, res.Missing, res.Identity, res.Reached = r.checks, grade.Level, grade.Missing, r.Identity, r.Reached
 	res.Warnings = r.Warnings
 	if n := len(r.report.Gaps); n > 0 {

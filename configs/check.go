@@ -130,8 +130,8 @@ func failing(checks []Check) []Check {
 	return slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return c.OK })
 }
 
-// grade says what the capture is good for.
-func (c Capture) grade() Grade {
+// Grade says what the capture is good for.
+func (c Capture) Grade() Grade {
 	g := Grade{Level: c.Rules.Grading.Level}
 	lower := func(l Level, missing string) {
 		if g.Level == Restore || l == Audit {

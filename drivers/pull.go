@@ -42,10 +42,10 @@ func (p *Puller) Pull(ctx context.Context, dev devices.Device) (configs.Capture,
 		return configs.Capture{}, &devices.Error{Kind: devices.Usage, Op: "read", Device: dev.String(), Err: err}
 	}
 	began := p.Now()
-	c, err := p.once(ctx, dev, d, true)
+	c, err := p.once(ctx, dev, d, true, nil)
 	var silent *factError
 	if errors.As(err, &silent) && ctx.Err() == nil {
-		if c, err = p.once(ctx, dev, d, false); err == nil {
+		if c, err = p.once(ctx, dev, d, false, nil); err == nil {
 			c.Warnings = append(c.Warnings, silent.Error())
 		}
 	}
@@ -65,8 +65,9 @@ type factError struct {
 func (e *factError) Error() string { return fmt.Sprintf("%q went unanswered: %v", e.command, e.err) }
 func (e *factError) Unwrap() error { return e.err }
 
-// once reads a device in one session.
-func (p *Puller) once(ctx context.Context, dev devices.Device, d *Driver, facts bool) (configs.Capture, error) {
+// once reads a device in one session. A tape, where there is one, is told each
+// command with its answer, and first "" with the prompt.
+func (p *Puller) once(ctx context.Context, dev devices.Device, d *Driver, facts bool, tape func(command, text string)) (configs.Capture, error) {
 	conn, login, err := p.Dial(ctx, dev, d)
 	if err != nil {
 		return configs.Capture{}, err
@@ -75,7 +76,7 @@ func (p *Puller) once(ctx context.Context, dev devices.Device, d *Driver, facts 
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	c := configs.Capture{Device: dev, Driver: d.Name, Rules: d.Rules, Reached: conn.Reached()}
-	err = p.read(ctx, conn, login, d, facts, &c)
+	err = p.read(ctx, conn, login, d, facts, tape, &c)
 	if err == nil {
 		return c, nil
 	}
@@ -92,7 +93,7 @@ func (p *Puller) once(ctx context.Context, dev devices.Device, d *Driver, facts 
 }
 
 // read runs the driver's steps on an open connection.
-func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Driver, facts bool, c *configs.Capture) error {
+func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Driver, facts bool, tape func(command, text string), c *configs.Capture) error {
 	idle := p.Idle
 	if idle == 0 {
 		idle = 30 * time.Second
@@ -110,11 +111,24 @@ func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Dr
 		if err := s.open(ctx, login.EnableSecret()); err != nil {
 			return err
 		}
+		if tape != nil {
+			tape("", s.line)
+		}
 		run = func(command string, keep bool) (answer, error) {
 			if keep {
 				return s.take(command, d.Rules.Complete.Ends)
 			}
 			return s.ask(command)
+		}
+	}
+	if tape != nil {
+		answered := run
+		run = func(command string, keep bool) (answer, error) {
+			a, err := answered(command, keep)
+			if err == nil {
+				tape(command, string(a.text))
+			}
+			return a, err
 		}
 	}
 	var said [][]byte

@@ -35,6 +35,7 @@ type shell struct {
 	abort func() // closes the connection beneath
 
 	base  string // what stays of the prompt: "sw-core-1"
+	line  string // the prompt as it was last seen
 	buf   []byte // all that came since the last command was typed
 	pages []int  // offsets in buf behind each pager question
 	from  int    // what precedes was answered: no question is answered twice
@@ -252,8 +253,9 @@ func (s *shell) open(_ context.Context, secret devices.Secret) error {
 	if _, err := s.settle(true, nil); err != nil {
 		return err
 	}
+	s.line = s.tail()
 	e := s.d.enable
-	if e == nil || !e.when.MatchString(strings.TrimRight(s.tail(), " ")) {
+	if e == nil || !e.when.MatchString(strings.TrimRight(s.line, " ")) {
 		s.fresh()
 		return nil
 	}
@@ -276,7 +278,8 @@ func (s *shell) open(_ context.Context, secret devices.Secret) error {
 			return &devices.Error{Kind: devices.Denied, Op: "become privileged", Err: errors.New("the enable secret was refused"), Hint: "check the login's enable secret"}
 		}
 	}
-	ok := e.until.MatchString(strings.TrimRight(s.tail(), " "))
+	s.line = s.tail()
+	ok := e.until.MatchString(strings.TrimRight(s.line, " "))
 	s.fresh()
 	if !ok {
 		return &devices.Error{Kind: devices.Denied, Op: "become privileged", Err: fmt.Errorf("%q did not lead to a privileged prompt", e.run), Hint: "check the login's enable secret and the account's privilege"}

@@ -212,4 +212,3 @@ func TestEveryDriverHasALiteralToLookForFirst(t *testing.T) {
 		}
 	}
 }
-

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"belay/configs"
+	"belay/configs/fleet"
+	"belay/devices"
+)
+
+// chosen is which devices a command is about.
+type chosen struct {
+	customer, site string
+	all            bool
+}
+
+func (c *chosen) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.customer, "customer", "", "all devices of this customer")
+	cmd.Flags().StringVar(&c.site, "site", "", "all devices of this site (SITE or CUSTOMER/SITE)")
+	cmd.Flags().BoolVar(&c.all, "all", false, "all devices")
+}
+
+// pick is the devices that names and flags choose, each once.
+func (c *chosen) pick(inv *devices.Inventory, names []string) ([]devices.Device, error) {
+	var list []devices.Device
+	if len(names) == 0 && !c.all && c.customer == "" && c.site == "" {
+		return nil, &devices.Error{Kind: devices.Usage, Err: errors.New("which devices?"), Hint: "name them, or say --customer C, --site S or --all"}
+	}
+	if len(names) > 0 && (c.all || c.customer != "" || c.site != "") {
+		return nil, &devices.Error{Kind: devices.Usage, Err: errors.New("name devices or choose by flag, not both")}
+	}
+	for _, n := range names {
+		d, err := inv.Find(n)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(list, func(e devices.Device) bool { return e.ID() == d.ID() }) {
+			list = append(list, d)
+		}
+	}
+	if len(names) > 0 {
+		return list, nil
+	}
+	return inv.Select(c.customer, c.site)
+}
+
+func (p *program) captureCommand() *cobra.Command {
+	var c chosen
+	var o captureOptions
+	cmd := &cobra.Command{
+		Use:   "capture DEVICE… | --customer C | --site S | --all",
+		Short: "Take devices' configurations, prove them whole and keep them",
+		Long: `Reads each device over SSH, checks that the configuration is whole and of the right
+device, replaces its secrets by fingerprints and commits it to the customer's git
+repository. What fails a check is quarantined, never kept.
+
+With --json one object per device and line: device, result (kept, unchanged, refused,
+unreachable, denied, failed), verified, version, grade, checks, error, hint, seconds.
+` + exitHelp,
+		Example: "  belay capture acme/fw-hq\n  belay capture --customer acme --json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := p.open(cmd.Context(), openOptions{firstUse: o.firstUse})
+			if err != nil {
+				return err
+			}
+			defer w.close()
+			list, err := c.pick(w.inventory, args)
+			if err != nil {
+				return err
+			}
+			return p.runCapture(cmd.Context(), w, list, o)
+		},
+	}
+	c.flags(cmd)
+	cmd.Flags().IntVar(&o.concurrency, "concurrency", 0, "captures at once in all (default: concurrency.all of the settings, 50)")
+	cmd.Flags().StringVar(&o.order.Ticket, "ticket", "", "ticket that the captures belong to")
+	cmd.Flags().BoolVar(&o.firstUse, "first-use", false, "pin the host key of a device that has none pinned; recorded")
+	return cmd
+}
+
+type captureOptions struct {
+	order       configs.Order
+	concurrency int
+	firstUse    bool
+}
+
+// runCapture captures a list of devices, tells each result as it comes, and
+// records the run in the ledger.
+func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.Device, o captureOptions) error {
+	o.order.By = w.by
+	limits := fleet.Limits{All: w.settings.Concurrency.All, Site: w.settings.Concurrency.Site}
+	if o.concurrency < 0 {
+		return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("--concurrency %d: want at least 1", o.concurrency)}
+	}
+	if o.concurrency > 0 {
+		limits = fleet.Limits{All: o.concurrency, Site: max(o.concurrency, limits.Site)}
+	}
+	began := p.now()
+	t := p.newTeller(list)
+	var results []configs.Result
+	told := func(r configs.Result) {
+		results = append(results, r)
+		t.tell(r)
+	}
+	fleet.Run(ctx, list, limits, func(ctx context.Context, d devices.Device) configs.Result {
+		return w.backup.Capture(ctx, d, o.order)
+	}, told)
+	seen := map[devices.ID]bool{}
+	for _, r := range results {
+		seen[r.ID] = true
+	}
+	for _, d := range list {
+		if !seen[d.ID()] {
+			told(configs.Result{Device: d.String(), ID: d.ID(), Result: configs.Failed, Checks: []configs.Check{}, Error: "interrupted before it began", Err: context.Canceled})
+		}
+	}
+	t.end()
+	err := w.recordRun(context.WithoutCancel(ctx), began, results, o.order)
+	if !p.json && len(list) > 1 {
+		fmt.Fprintln(p.out, summary(results, p.now().Sub(began)))
+	}
+	w.maintain(ctx, p.err, results)
+	if err != nil {
+		return err
+	}
+	if code := worst(results); code != 0 {
+		return exitStatus(code)
+	}
+	return nil
+}
+
+// worst is the exit status of several results.
+func worst(results []configs.Result) int {
+	code := 0
+	for _, r := range results {
+		if r.Err == nil {
+			continue
+		}
+		if c := exitCode(devices.KindOf(r.Err)); worse(c, code) {
+			code = c
+		}
+	}
+	// What is wrong with one device's entry is not a wrong command line.
+	if code == 2 && len(results) > 1 {
+		code = 1
+	}
+	return code
+}
+
+// recordRun appends one event per customer: the counts, and each exception.
+func (w *workspace) recordRun(ctx context.Context, began time.Time, results []configs.Result, o configs.Order) error {
+	byCustomer := map[string]map[string]any{}
+	for _, r := range results {
+		customer := r.ID.Customer()
+		d := byCustomer[customer]
+		if d == nil {
+			d = map[string]any{}
+			byCustomer[customer] = d
+			if o.Ticket != "" {
+				d["ticket"] = o.Ticket
+			}
+			if o.Vouched != "" {
+				d["reason"] = o.Vouched
+			}
+		}
+		n, _ := d[string(r.Result)].(int)
+		d[string(r.Result)] = n + 1
+		if r.Result == configs.Unchanged && r.Err == nil {
+			continue
+		}
+		ex, _ := d["devices"].(map[string]any)
+		if ex == nil {
+			ex = map[string]any{}
+			d["devices"] = ex
+		}
+		entry := map[string]any{"result": r.Result}
+		if r.Version != "" {
+			entry["version"] = r.Version
+		}
+		if r.Error != "" {
+			entry["error"] = r.Error
+		}
+		if len(r.Reached.Weak) > 0 {
+			entry["weak"] = r.Reached.Weak
+		}
+		ex[r.Device] = entry
+	}
+	var errs []error
+	for customer, detail := range byCustomer {
+		act := "capture"
+		if o.Vouched != "" {
+			act = "accept"
+		}
+		errs = append(errs, w.ledger.Append(ctx, configs.Event{At: began, Customer: customer, By: w.by, Act: act, Detail: detail}))
+	}
+	return errors.Join(errs...)
+}
+
+// summary counts the results: "412 devices: 3 kept, 409 unchanged, in 12s".
+func summary(results []configs.Result, took time.Duration) string {
+	count := map[configs.Outcome]int{}
+	verified := 0
+	for _, r := range results {
+		count[r.Result]++
+		if r.Verified {
+			verified++
+		}
+	}
+	var parts []string
+	for _, o := range []configs.Outcome{configs.Kept, configs.Unchanged, configs.Refused, configs.Unreachable, configs.Denied, configs.Failed} {
+		if count[o] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", count[o], o))
+		}
+	}
+	return fmt.Sprintf("%d devices: %s; %d verified; in %v", len(results), strings.Join(parts, ", "), verified, took.Round(100*time.Millisecond))
+}
+
+func (p *program) printJSON(v any) error {
+	enc := json.NewEncoder(p.out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+func (p *program) acceptCommand() *cobra.Command {
+	var o captureOptions
+	cmd := &cobra.Command{
+		Use:   "accept DEVICE --reason TEXT",
+		Short: "Vouch for a configuration that was refused because it has shrunk",
+		Long: `Reads the device again and keeps a configuration that is whole but half as long as
+before, or less, because a person says that it has truly shrunk. The person and the
+reason are recorded. What failed any other check cannot be accepted.
+` + exitHelp,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.order.Vouched = strings.TrimSpace(o.order.Vouched); o.order.Vouched == "" {
+				return &devices.Error{Kind: devices.Usage, Op: "accept", Device: args[0], Err: errors.New("a reason is needed: it is recorded"), Hint: `belay accept ` + args[0] + ` --reason "stack reduced to one member, T20391"`}
+			}
+			w, err := p.open(cmd.Context(), openOptions{})
+			if err != nil {
+				return err
+			}
+			defer w.close()
+			d, err := w.inventory.Find(args[0])
+			if err != nil {
+				return err
+			}
+			return p.runCapture(cmd.Context(), w, []devices.Device{d}, o)
+		},
+	}
+	cmd.Flags().StringVar(&o.order.Vouched, "reason", "", "why the configuration is smaller")
+	cmd.Flags().StringVar(&o.order.Ticket, "ticket", "", "ticket that it belongs to")
+	return cmd
+}

@@ -1,0 +1,137 @@
+// Command belay keeps verified backups of network devices' configurations.
+//
+// One file holds one command: it parses, then calls a run function that knows
+// no flags. wire.go alone knows every part and puts them together; settings.go
+// reads the program's own settings; print.go holds the rules of the terminal.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"os/user"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"belay/configs"
+	"belay/devices"
+)
+
+// version is set by the release build.
+var version = "dev"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// A program is one run of the command line.
+type program struct {
+	in       io.Reader
+	out, err io.Writer
+	now      func() time.Time
+
+	config string // --config
+	as     string // --as
+	json   bool   // --json
+	began  bool   // the arguments were understood
+}
+
+// An exitStatus ends the program with a status and nothing more to say.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// run is the program without the process around it.
+func run(args []string, in io.Reader, out, errs io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
+	p := &program{in: in, out: out, err: errs, now: time.Now}
+	root := p.root()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.ExecuteContext(ctx)
+	var status exitStatus
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &status):
+		return int(status)
+	case !p.began:
+		err = &devices.Error{Kind: devices.Usage, Err: err, Hint: "belay --help"}
+	case ctx.Err() != nil:
+		err = errors.New("interrupted")
+	}
+	tell(errs, err)
+	return exitCode(devices.KindOf(err))
+}
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "belay",
+		Short: "Verified configuration backups of network devices",
+		Long: `Belay takes the configurations of firewalls, routers and switches over SSH, proves
+each copy whole, and keeps it in git with its secrets replaced by fingerprints.
+Start with "belay demo", then "belay init".`,
+		SilenceUsage:     true,
+		SilenceErrors:    true,
+		PersistentPreRun: func(*cobra.Command, []string) { p.began = true },
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&p.config, "config", "", "settings `file` (default ./"+settingsFile+")")
+	f.StringVar(&p.as, "as", "", "act as `NAME`; recorded as claimed, for nobody checks it")
+	f.BoolVar(&p.json, "json", false, "write JSON for scripts")
+	root.AddCommand(
+		p.initCommand(), p.demoCommand(), p.devicesCommand(), p.captureCommand(), p.acceptCommand(),
+		p.logCommand(), p.showCommand(), p.diffCommand(), p.searchCommand(), p.revealCommand(),
+		p.verifyCommand(), p.driversCommand(), p.keysCommand(), p.versionCommand(),
+	)
+	return root
+}
+
+// person is who acts: the operating system's user, or who --as claims to be.
+func (p *program) person(domain string) (configs.Person, error) {
+	if p.as != "" {
+		name := strings.TrimSpace(p.as)
+		if strings.ContainsAny(name, "<>\n\r\x00") || name == "" {
+			return configs.Person{}, &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("--as %q is no name", p.as)}
+		}
+		return configs.Person{Name: name, Email: mailOf(name, domain), Claimed: true}, nil
+	}
+	u, err := user.Current()
+	if err != nil {
+		return configs.Person{}, &devices.Error{Kind: devices.Usage, Op: "find out who you are", Err: err, Hint: "name yourself with --as"}
+	}
+	name, _, _ := strings.Cut(u.Name, ",") // the GECOS field holds more than the name
+	if name == "" {
+		name = u.Username
+	}
+	return configs.Person{Name: name, Email: mailOf(u.Username, domain)}, nil
+}
+
+// mailOf makes the address that git wants of every author.
+func mailOf(name, domain string) string {
+	if domain == "" {
+		domain = "belay.invalid"
+	}
+	return strings.Join(strings.Fields(strings.ToLower(name)), ".") + "@" + domain
+}
+
+func (p *program) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if p.json {
+				return p.printJSON(map[string]string{"version": version})
+			}
+			_, err := fmt.Fprintln(p.out, "belay", version)
+			return err
+		},
+	}
+}

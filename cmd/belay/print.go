@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"belay/devices"
+)
+
+// The rules of the terminal: what was asked for goes to standard output;
+// progress, warnings, errors and hints go to standard error. An error is one
+// line, "belay: error: …", and its hint, where there is one, the next:
+// "belay: hint: …" with the command to type. With --json standard output holds
+// JSON and nothing else.
+
+// exitCodes is the one table from what went wrong to the exit status, as the
+// README lists them.
+func exitCode(k devices.Kind) int {
+	switch k {
+	case devices.Usage:
+		return 2
+	case devices.GateShut:
+		return 3
+	case devices.Refused, devices.Unproven:
+		return 4
+	case devices.Unreachable, devices.Denied:
+		return 5
+	case devices.AttachmentPending:
+		return 6
+	case devices.NotAllowed:
+		return 7
+	case devices.Damaged:
+		return 8
+	}
+	return 1
+}
+
+// worse tells whether exit status a is worse than b: 8, 1, 7, 5, 4, 6, and what
+// is not of one device alone before all.
+func worse(a, b int) bool {
+	rank := map[int]int{0: 0, 6: 1, 4: 2, 5: 3, 7: 4, 3: 5, 2: 6, 1: 7, 8: 8}
+	return rank[a] > rank[b]
+}
+
+// exitHelp ends the help of every command that talks to devices.
+const exitHelp = `
+Exit status: 0 yes; 1 something broke; 2 wrong usage; 3 gate refused; 4 no verified copy; 5 device
+unreachable or login refused; 6 verified, attachment pending; 7 not allowed; 8 the store is damaged.
+Of several devices the worst: 8, 1, 7, 5, 4, 6.`
+
+// tell prints errors for a person, each with its hint.
+func tell(w io.Writer, err error) {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		for _, e := range joined.Unwrap() {
+			tell(w, e)
+		}
+		return
+	}
+	fmt.Fprintf(w, "belay: error: %s\n", strings.TrimSpace(err.Error()))
+	if h := devices.HintOf(err); h != "" {
+		fmt.Fprintf(w, "belay: hint: %s\n", h)
+	}
+}
+
+// warn prints what is odd but stops nothing.
+func warn(w io.Writer, format string, args ...any) {
+	fmt.Fprintf(w, "belay: warning: "+format+"\n", args...)
+}
+
+// columns prints rows with aligned columns; the last one may be long.
+func columns(w io.Writer, rows [][]string) {
+	var widths []int
+	for _, r := range rows {
+		for i, c := range r {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], len([]rune(c)))
+		}
+	}
+	for _, r := range rows {
+		var b strings.Builder
+		for i, c := range r {
+			b.WriteString(c)
+			if i < len(r)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-len([]rune(c))+2))
+			}
+		}
+		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+	}
+}
+
+// short is the part of a commit's name that people type.
+func short(commit string) string { return commit[:min(len(commit), 10)] }

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"belay/devices"
+)
+
+// settingsFile is read from the working directory unless --config names another.
+const settingsFile = "belay.yaml"
+
+// settings are the program's own, never a device's. Paths in them are relative
+// to the file's folder.
+type settings struct {
+	Data        string                 `yaml:"data"`
+	Inventory   []string               `yaml:"inventory"`
+	Drivers     string                 `yaml:"drivers"` // folder of the user's own drivers
+	Logins      map[string]loginList   `yaml:"logins"`
+	Master      *masterSetting         `yaml:"master"`
+	Remotes     map[string]remote      `yaml:"remotes"`
+	SNMP        map[string]snmpSetting `yaml:"snmp"`
+	HostKeys    string                 `yaml:"host_keys"`
+	JumpHosts   map[string]jumpHost    `yaml:"jump_hosts"`
+	Concurrency concurrency            `yaml:"concurrency"`
+	Email       string                 `yaml:"email"` // domain of the addresses of commits' authors
+
+	dir  string // of the file
+	file string
+}
+
+// A secretSource says where a secret is to be had. It never holds one.
+type secretSource struct {
+	Env     string   `yaml:"env"`
+	File    string   `yaml:"file"`
+	Command []string `yaml:"command"`
+	Vault   string   `yaml:"vault"` // a field of a login in the vault: NAME.FIELD
+}
+
+// UnmarshalYAML refuses a secret written out in the settings.
+func (s *secretSource) UnmarshalYAML(text []byte) error {
+	type plain secretSource
+	var p plain
+	if err := yaml.UnmarshalWithOptions(text, &p, yaml.Strict()); err != nil {
+		if !bytes.Contains(text, []byte(":")) {
+			return errors.New("a secret does not stand in the settings: write {env: NAME}, {file: PATH}, {command: [PROGRAM, ARGUMENT]} or {vault: NAME}")
+		}
+		return err
+	}
+	*s = secretSource(p)
+	n := 0
+	for _, set := range []bool{s.Env != "", s.File != "", len(s.Command) > 0, s.Vault != ""} {
+		if set {
+			n++
+		}
+	}
+	if n != 1 {
+		return errors.New("say where the secret is: one of env, file, command, vault")
+	}
+	return nil
+}
+
+// A loginSetting is one way in.
+type loginSetting struct {
+	User        string        `yaml:"user"`
+	Password    *secretSource `yaml:"password"`
+	Enable      *secretSource `yaml:"enable"`
+	Key         *secretSource `yaml:"key"`
+	Passphrase  *secretSource `yaml:"passphrase"`
+	Certificate *secretSource `yaml:"certificate"`
+	Agent       string        `yaml:"agent"` // socket, or "env" for SSH_AUTH_SOCK
+	Vault       string        `yaml:"vault"` // all of it from the vault, by name
+}
+
+// A loginList is one login or several, of which the next is tried when one is
+// refused: for the time in which a password is being changed.
+type loginList []loginSetting
+
+func (l *loginList) UnmarshalYAML(text []byte) error {
+	trimmed := bytes.TrimSpace(text)
+	if bytes.HasPrefix(trimmed, []byte("-")) || bytes.HasPrefix(trimmed, []byte("[")) {
+		var many []loginSetting
+		err := yaml.UnmarshalWithOptions(text, &many, yaml.Strict())
+		*l = many
+		return err
+	}
+	var one loginSetting
+	err := yaml.UnmarshalWithOptions(text, &one, yaml.Strict())
+	*l = loginList{one}
+	return err
+}
+
+type masterSetting struct {
+	File    string   `yaml:"file"`
+	Env     string   `yaml:"env"`
+	Command []string `yaml:"command"`
+}
+
+// A remote is a customer's second place for its history.
+type remote struct {
+	URL        string        `yaml:"url"` // {customer} is replaced
+	Key        *secretSource `yaml:"key"`
+	KnownHosts string        `yaml:"known_hosts"`
+	User       string        `yaml:"user"` // for https
+	Password   *secretSource `yaml:"password"`
+	Elsewhere  bool          `yaml:"elsewhere"` // a path that is on another machine
+}
+
+type snmpSetting struct {
+	Version   any           `yaml:"version"` // 3 or 2c
+	Community *secretSource `yaml:"community"`
+	User      string        `yaml:"user"`
+	Auth      snmpProtocol  `yaml:"auth"`
+	Privacy   snmpProtocol  `yaml:"privacy"`
+	Context   string        `yaml:"context"`
+}
+
+type snmpProtocol struct {
+	Protocol string        `yaml:"protocol"`
+	Password *secretSource `yaml:"password"`
+}
+
+type jumpHost struct {
+	Address  string   `yaml:"address"`
+	Login    string   `yaml:"login"`
+	HostKeys []string `yaml:"host_keys"`
+	Legacy   bool     `yaml:"legacy"`
+}
+
+type concurrency struct {
+	All  int `yaml:"all"`
+	Site int `yaml:"site"`
+}
+
+// readSettings reads and checks the settings file.
+func readSettings(file string) (*settings, error) {
+	if file == "" {
+		file = settingsFile
+	}
+	wrong := func(err error, hint string) error {
+		return &devices.Error{Kind: devices.Usage, Op: "read the settings", Err: err, Hint: hint}
+	}
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, wrong(fmt.Errorf("there is no %s here", file), "belay init writes one to start from; --config names one elsewhere; belay demo needs none")
+	}
+	if err != nil {
+		return nil, wrong(err, "")
+	}
+	s := &settings{Data: "./belay-data", HostKeys: "pin", Concurrency: concurrency{All: 50, Site: 10}, file: file}
+	if err := yaml.UnmarshalWithOptions(text, s, yaml.Strict()); err != nil {
+		return nil, wrong(fmt.Errorf("%s:%s", file, strings.TrimSpace(yaml.FormatError(err, false, true))), "belay init --print shows all that may stand there")
+	}
+	if s.dir, err = filepath.Abs(filepath.Dir(file)); err != nil {
+		return nil, wrong(err, "")
+	}
+	s.Data = s.path(s.Data)
+	if s.Drivers != "" {
+		s.Drivers = s.path(s.Drivers)
+	}
+	if err := s.check(); err != nil {
+		return nil, wrong(fmt.Errorf("%s: %w", file, err), "belay init --print shows all that may stand there")
+	}
+	return s, nil
+}
+
+func (s *settings) check() error {
+	if s.HostKeys != "pin" && s.HostKeys != "first-use" {
+		return fmt.Errorf("host_keys: %q is neither pin nor first-use", s.HostKeys)
+	}
+	if s.Concurrency.All < 1 || s.Concurrency.Site < 1 {
+		return errors.New("concurrency: all and site want at least 1")
+	}
+	for name, r := range s.Remotes {
+		if r.URL == "" {
+			return fmt.Errorf("remotes.%s: url is missing", name)
+		}
+		if name == "default" && !strings.Contains(r.URL, "{customer}") {
+			return errors.New("remotes.default: the url wants {customer} in it: no two customers share a repository")
+		}
+	}
+	for name, list := range s.Logins {
+		for _, l := range list {
+			if l.User == "" && l.Vault == "" {
+				return fmt.Errorf("logins.%s: user is missing", name)
+			}
+		}
+	}
+	if m := s.Master; m != nil && (m.File != "") == (m.Env != "" || len(m.Command) > 0) {
+		return errors.New("master: say one of file, env, command")
+	}
+	return nil
+}
+
+// path makes p, as written in the settings, absolute.
+func (s *settings) path(p string) string {
+	if rest, ok := strings.CutPrefix(p, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(s.dir, p)
+}
+
+// forDevice finds the most special of the keyed settings for a device: device,
+// site, customer, default.
+func forDevice[T any](m map[string]T, d devices.Device) (key string, v T, ok bool) {
+	for _, key := range []string{d.String(), d.SiteKey(), d.Customer, "default"} {
+		if v, ok = m[key]; ok {
+			return key, v, true
+		}
+	}
+	return "", v, false
+}

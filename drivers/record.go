@@ -1,0 +1,59 @@
+package drivers
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"belay/configs"
+	"belay/configs/redact"
+	"belay/devices"
+	"belay/devices/simulator"
+)
+
+var token = regexp.MustCompile(`<redacted(?::([0-9a-f]+))?>`)
+
+// Record reads a device and makes a transcript of what it said, each secret
+// replaced by a canary. Terminal sequences and the pager are not in it. The
+// names, addresses and serial numbers of the device are.
+func (p *Puller) Record(ctx context.Context, dev devices.Device) (*simulator.Transcript, configs.Capture, error) {
+	d, err := p.Catalog.Find(dev.Driver)
+	if err != nil {
+		return nil, configs.Capture{}, err
+	}
+	// What moves by itself belongs in a transcript: only secrets go.
+	rules, err := redact.Compile(nil, d.Rules.Redact.Secrets)
+	if err != nil {
+		return nil, configs.Capture{}, err
+	}
+	t := &simulator.Transcript{
+		Name: d.Name + "-recorded.txtar", Driver: d.Name,
+		Login:   simulator.Login{User: "belay", Password: "canary-login", Enable: "canary-enable"},
+		Answers: map[string]simulator.Answer{}, Kept: map[string]string{},
+	}
+	seen := map[string]bool{}
+	c, err := p.once(ctx, dev, d, true, func(command, text string) {
+		if command == "" {
+			t.Prompt = text
+			return
+		}
+		clean, _ := rules.Apply([]byte(text), redact.Key{})
+		text = token.ReplaceAllStringFunc(clean.String(), func(tok string) string {
+			canary := "canary" + token.FindStringSubmatch(tok)[1]
+			if !seen[canary] {
+				seen[canary] = true
+				t.Gone = append(t.Gone, canary)
+			}
+			return canary
+		})
+		t.Answers[command] = simulator.Answer{text}
+	})
+	if err != nil {
+		return nil, c, err
+	}
+	t.Facts = c.Identity
+	t.Grade = string(c.Grade().Level)
+	t.Comment = strings.TrimSpace(fmt.Sprintf("recorded from a %s, %s %s; secrets replaced by canaries", d.Title, c.Identity.Model, c.Identity.Version))
+	return t, c, nil
+}
