@@ -32,13 +32,8 @@ func (k Completeness) check(f File) []Check {
 		checks[0].Detail = "the answer was empty"
 	}
 	failure := Check{Name: CheckFailure, OK: true}
-	for _, re := range k.Failure {
-		// A banner may well quote an error: only the edges count.
-		head, tail := text[:min(len(text), 512)], text[max(0, len(text)-512):]
-		if re.Match(head) || re.Match(tail) {
-			failure.OK, failure.Detail = false, fmt.Sprintf("the device answered with an error: matches %s", re)
-			break
-		}
+	if said := k.Refusal(text); said != "" {
+		failure.OK, failure.Detail = false, fmt.Sprintf("the device answered with an error: %q", said)
 	}
 	checks = append(checks, failure)
 	if f.Name != MainFile {
@@ -71,6 +66,37 @@ func (k Completeness) check(f File) []Check {
 		checks = append(checks, c)
 	}
 	return checks
+}
+
+// Refusal is the error text that a device answered with, empty where there is
+// none. Only the first and last lines count: a banner may well quote an error.
+func (k Completeness) Refusal(text []byte) string {
+	const edge = 3 // lines with something on them
+	var head, tail []byte
+	rest := text
+	for n := 0; n < edge && len(rest) > 0; {
+		line, after, _ := bytes.Cut(rest, []byte("\n"))
+		head, rest = append(append(head, line...), '\n'), after
+		if len(bytes.TrimSpace(line)) > 0 {
+			n++
+		}
+	}
+	rest = text
+	for n := 0; n < edge && len(rest) > 0; {
+		at := bytes.LastIndexByte(bytes.TrimRight(rest, "\n"), '\n') + 1
+		if len(bytes.TrimSpace(rest[at:])) > 0 {
+			n++
+		}
+		tail, rest = text[at:], rest[:at]
+	}
+	for _, re := range k.Failure {
+		for _, part := range [][]byte{head, tail} {
+			if said := re.Find(part); said != nil {
+				return strings.TrimSpace(string(said))
+			}
+		}
+	}
+	return ""
 }
 
 // Check holds a capture to everything that can be told from it alone.

@@ -107,15 +107,3 @@ func (s *shell) echo(body []byte, command string) int {
 	}
 	return skip
 }
-
-// failed tells whether an answer says, at its head or its end, that the command
-// was not understood or not allowed.
-func (d *Driver) failed(text []byte) bool {
-	head, tail := text[:min(len(text), 512)], text[max(0, len(text)-512):]
-	for _, re := range d.failure {
-		if re.Match(head) || re.Match(tail) {
-			return true
-		}
-	}
-	return false
-}

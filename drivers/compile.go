@@ -118,7 +118,6 @@ func compile(name string, s *spec) (*Driver, error) {
 			c.wrong("enable.run: %q is not a way to become privileged", e.Run)
 		}
 	}
-	d.failure = c.patterns("failure", s.Failure)
 	c.steps(d, s.Pull)
 	d.facts = map[string]*regexp.Regexp{}
 	for _, key := range slices.Sorted(maps.Keys(s.Facts)) {
@@ -132,7 +131,6 @@ func compile(name string, s *spec) (*Driver, error) {
 		d.facts[key] = re
 	}
 	d.Rules.Complete = c.complete(s)
-	d.Rules.Complete.Failure = d.failure
 	d.Rules.Grading = c.grading(s)
 	d.Rules.Redact = c.redaction(s)
 	if err := errors.Join(c.errs...); err != nil {
@@ -170,6 +168,7 @@ func (c *compiler) complete(s *spec) configs.Completeness {
 		Starts:   c.pattern("complete.starts", s.Complete.Starts),
 		Ends:     c.pattern("complete.ends", s.Complete.Ends),
 		Sections: c.patterns("complete.sections", s.Complete.Sections),
+		Failure:  c.patterns("failure", s.Failure),
 		Agree:    max(s.Complete.Agree, 1),
 		Balance:  configs.Structure(s.Complete.Balance),
 	}

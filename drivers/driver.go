@@ -32,7 +32,6 @@ type Driver struct {
 	questions []question
 	more      *question
 	enable    *privilege
-	failure   []*regexp.Regexp
 	steps     []step
 	facts     map[string]*regexp.Regexp
 }

@@ -144,7 +144,7 @@ func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Dr
 			return err
 		}
 		if step.facts {
-			if d.failed(a.text) || a.status > 0 {
+			if d.failed(a) {
 				c.Warnings = append(c.Warnings, fmt.Sprintf("%q was not understood", step.run[0]))
 			} else {
 				said = append(said, a.text)
@@ -172,11 +172,16 @@ func (d *Driver) try(s step, run func(string, bool) (answer, error)) (a answer, 
 		if a, err = run(command, s.keep != ""); err != nil {
 			return a, i, err
 		}
-		if !d.failed(a.text) && a.status <= 0 || i == len(s.run)-1 {
+		if !d.failed(a) || i == len(s.run)-1 {
 			return a, i, nil
 		}
 	}
 	return a, 0, errors.New("no command")
+}
+
+// failed tells whether a command was not understood or not allowed.
+func (d *Driver) failed(a answer) bool {
+	return a.status > 0 || d.Rules.Complete.Refusal(a.text) != ""
 }
 
 // execute runs a command on a channel of its own.
