@@ -1,0 +1,168 @@
+// Package git keeps the histories of devices: one bare git repository for each
+// customer, in the form that the comment of package store documents. It writes
+// packs and references itself, in an order that survives kill -9, a power cut and
+// a full disk (go-git's own writes do not); go-git encodes, reads and transports
+// the objects. It knows nothing of drivers, and of keys only that originals
+// arrive sealed.
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"belay/configs"
+	"belay/devices"
+)
+
+// A Store is all histories below one data folder. Its methods may be called
+// from many goroutines, and from several processes with the same folder.
+type Store struct {
+	Dir     string            // belay-data; made at the first commit
+	Now     func() time.Time  // the committer's clock; required
+	Remotes map[string]Remote // by customer, or "default"
+	Git     string            // the git program, for maintenance and path remotes; empty: "git"
+
+	mu    sync.Mutex
+	repos map[string]*repo
+}
+
+var (
+	_ configs.Repository = (*Store)(nil)
+	_ configs.Prover     = (*Store)(nil)
+)
+
+// repo is what this process knows of one customer's repository. Everything but
+// the queues can be thrown away at any time: the disk is what counts.
+type repo struct {
+	customer string
+	dir      string // …/history.git
+	now      func() time.Time
+
+	mu       sync.Mutex
+	waiting  []*request // commits that the next flush writes
+	flushing bool
+	state    *state // as of state.head; nil: not loaded
+
+	loading sync.Mutex // one load at a time
+	swept   bool       // by this process; guarded by belay.lock
+	pushes  pushes
+}
+
+func (s *Store) repo(customer string) (*repo, error) {
+	if err := devices.CheckName(customer); err != nil {
+		return nil, &devices.Error{Kind: devices.Usage, Op: "open history", Err: err}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.repos[customer]
+	if !ok {
+		if s.repos == nil {
+			s.repos = map[string]*repo{}
+		}
+		r = &repo{customer: customer, dir: filepath.Join(s.Dir, "customers", customer, "history.git"), now: s.Now}
+		s.repos[customer] = r
+	}
+	return r, nil
+}
+
+// device is the repository of a device, whose ID must be well-formed.
+func (s *Store) device(id devices.ID) (*repo, error) {
+	customer, name, _ := strings.Cut(string(id), "/")
+	if err := devices.CheckName(name); err != nil {
+		return nil, &devices.Error{Kind: devices.Usage, Op: "open history", Err: err}
+	}
+	return s.repo(customer)
+}
+
+// Customers lists the customers that have a history, sorted.
+func (s *Store) Customers() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.Dir, "customers"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list customers: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if _, err := os.Stat(filepath.Join(s.Dir, "customers", e.Name(), "history.git", "HEAD")); err == nil {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Commit keeps s, or returns the version that stands where no text changed.
+func (s *Store) Commit(ctx context.Context, snap configs.Snapshot) (configs.Version, error) {
+	v, err := s.commit(ctx, snap)
+	if err == nil {
+		return v, nil
+	}
+	e := &devices.Error{Kind: devices.KindOf(err), Op: "keep", Device: snap.Device.String(), Err: err}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		e.Hint = "the disk of " + s.Dir + " is full: free some space; nothing that was kept is harmed"
+	}
+	return configs.Version{}, e
+}
+
+func (s *Store) commit(ctx context.Context, snap configs.Snapshot) (configs.Version, error) {
+	if err := ctx.Err(); err != nil {
+		return configs.Version{}, err
+	}
+	req, err := prepare(snap)
+	if err != nil {
+		return configs.Version{}, err
+	}
+	r, err := s.repo(snap.Device.Customer)
+	if err != nil {
+		return configs.Version{}, err
+	}
+	v, standing, err := r.standing(req)
+	if err != nil {
+		return configs.Version{}, err
+	}
+	if !standing {
+		if v, err = r.submit(ctx, req); err != nil {
+			return configs.Version{}, err
+		}
+	}
+	if v.New {
+		return v, r.dropLatest(v.Name, req.renamedFrom)
+	}
+	if snap.Salted {
+		return v, r.keepLatest(snap, v)
+	}
+	return v, nil
+}
+
+// Newest is the last version of a device.
+func (s *Store) Newest(ctx context.Context, id devices.ID) (configs.Version, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return configs.Version{}, false, err
+	}
+	r, err := s.device(id)
+	if err != nil {
+		return configs.Version{}, false, err
+	}
+	st, err := r.current(ctx)
+	if err != nil {
+		return configs.Version{}, false, &devices.Error{Kind: devices.KindOf(err), Op: "read history of", Device: string(id), Err: err}
+	}
+	k, ok := st.devices[id]
+	if !ok {
+		return configs.Version{}, false, nil
+	}
+	if k.err != nil {
+		return configs.Version{}, false, &devices.Error{Kind: devices.Damaged, Op: "read history of", Device: string(id), Err: k.err}
+	}
+	return k.clone(), true, nil
+}

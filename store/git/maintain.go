@@ -1,0 +1,274 @@
+package git
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
+
+	"belay/devices"
+)
+
+// manyPacks is when packing all into one pays: measured over a year of nights,
+// about 30 gives the smallest store for the least work.
+const manyPacks = 30
+
+// A Report says what one maintenance did.
+type Report struct {
+	Packs, Left  int   // number of packs before and after
+	Bytes, Spare int64 // bytes in packs before, and how many fewer after
+	Locked       time.Duration
+	Skipped      string // why nothing was done; empty where something was
+}
+
+// NeedsMaintenance tells whether a customer's history has become many packs. It
+// is cheap: one look into a folder.
+func (s *Store) NeedsMaintenance(customer string) (bool, error) {
+	r, err := s.repo(customer)
+	if err != nil {
+		return false, err
+	}
+	packs, err := r.packs()
+	return len(packs) > manyPacks, err
+}
+
+// Maintain packs a customer's history into one pack. It may be killed at any
+// moment, and captures go on meanwhile: they wait only while the old packs are
+// taken away. Where another process is at it, Report.Skipped says so.
+//
+// git does the packing, into a folder of ours beside objects, and we put the
+// result in place in our own order: git repack itself would for an instant show
+// a pack without its index, which breaks go-git, and leave one when it is killed.
+func (s *Store) Maintain(ctx context.Context, customer string) (Report, error) {
+	r, err := s.repo(customer)
+	if err != nil {
+		return Report{}, err
+	}
+	rep, err := r.maintain(ctx, s.git())
+	if err != nil {
+		e := &devices.Error{Kind: devices.KindOf(err), Op: "pack the history of " + customer, Err: err}
+		if errors.Is(err, exec.ErrNotFound) {
+			e.Hint = "install git: without it nothing is lost, but the store grows several times as fast"
+		}
+		return rep, e
+	}
+	return rep, nil
+}
+
+func (s *Store) git() string {
+	if s.Git == "" {
+		return "git"
+	}
+	return s.Git
+}
+
+var packName = regexp.MustCompile(`^pack-([0-9a-f]{40})\.pack$`)
+
+// packs lists the packs by their stem, with what tells a pack from one of the
+// same name that was written later.
+func (r *repo) packs() (map[string]os.FileInfo, error) {
+	dir := filepath.Join(r.dir, "objects", "pack")
+	names, err := listing(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	packs := map[string]os.FileInfo{}
+	for _, n := range names {
+		if !packName.MatchString(n) {
+			continue
+		}
+		fi, err := os.Stat(filepath.Join(dir, n))
+		if err != nil {
+			return nil, err
+		}
+		packs[strings.TrimSuffix(n, ".pack")] = fi
+	}
+	return packs, nil
+}
+
+func (r *repo) maintain(ctx context.Context, program string) (rep Report, err error) {
+	if ok, err := r.exists(); !ok || err != nil {
+		return Report{Skipped: "no history"}, err
+	}
+	m, err := tryLock(r.maintenanceLock())
+	if errors.Is(err, errHeld) {
+		return Report{Skipped: "another process is at it"}, nil
+	}
+	if err != nil {
+		return rep, err
+	}
+	defer func() { err = errors.Join(err, m.unlock()) }()
+	old, head, err := r.writtenPacks(ctx)
+	if err != nil {
+		return rep, err
+	}
+	rep.Packs, rep.Left = len(old), len(old)
+	for _, fi := range old {
+		rep.Bytes += fi.Size()
+	}
+	if len(old) < 2 {
+		rep.Skipped = "one pack already"
+		return rep, nil
+	}
+	temp, err := os.MkdirTemp(r.dir, "belay-pack-")
+	if err != nil {
+		return rep, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	name, err := r.packAll(ctx, program, temp, m.f)
+	if err != nil {
+		return rep, err
+	}
+	if err := wholePack(temp, name, head); err != nil {
+		return rep, err
+	}
+	size, err := r.swap(ctx, temp, name, old, &rep)
+	rep.Spare = rep.Bytes - size
+	return rep, err
+}
+
+// writtenPacks are the packs and the branch at a moment when nobody writes:
+// everything that is reachable in them is reachable from the references from now on.
+func (r *repo) writtenPacks(ctx context.Context) (packs map[string]os.FileInfo, head plumbing.Hash, err error) {
+	l, err := r.acquire(ctx)
+	if err != nil {
+		return nil, head, err
+	}
+	defer func() { err = errors.Join(err, l.unlock()) }()
+	// A branch that moved but was not synced must not be the reason to throw away
+	// what it was before.
+	if err := r.secure(); err != nil {
+		return nil, head, err
+	}
+	if head, err = r.head(); err != nil {
+		return nil, head, err
+	}
+	packs, err = r.packs()
+	return packs, head, err
+}
+
+// packAll has git make one pack of all that the references reach, and returns
+// its name. The lock file goes along, so that an orphaned git still holds it.
+func (r *repo) packAll(ctx context.Context, program, temp string, held *os.File) (string, error) {
+	c := exec.CommandContext(ctx, program, "--git-dir", r.dir, "-c", "core.fsync=all", "-c", "pack.threads=1",
+		"-c", "pack.writeReverseIndex=false", "pack-objects", "--all", "--no-reuse-object", "--delta-base-offset",
+		"--non-empty", "--quiet", filepath.Join(temp, "pack"))
+	c.Env = []string{"LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null"}
+	c.ExtraFiles = []*os.File{held}
+	c.WaitDelay = 5 * time.Second
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	if err := c.Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		return "", fmt.Errorf("git pack-objects: %w: %.500s", err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	sum := strings.TrimSpace(stdout.String())
+	if !plumbing.IsHash(sum) {
+		return "", fmt.Errorf("git pack-objects: said %.100q", sum)
+	}
+	return "pack-" + sum, nil
+}
+
+// swap puts the new pack in place and removes the old ones. It holds belay.lock
+// for a few renames and removals only: the new pack was synced before.
+func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.FileInfo, rep *Report) (size int64, err error) {
+	pack, idx := filepath.Join(temp, name+".pack"), filepath.Join(temp, name+".idx")
+	for _, path := range []string{pack, idx} { // git of before 2.36 does not sync the index
+		if err := syncFile(path); err != nil {
+			return 0, err
+		}
+	}
+	fi, err := os.Stat(pack)
+	if err != nil {
+		return 0, err
+	}
+	l, err := r.acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	began := r.now()
+	defer func() {
+		rep.Locked = r.now().Sub(began)
+		err = errors.Join(err, l.unlock())
+	}()
+	dir := filepath.Join(r.dir, "objects", "pack")
+	if _, ok := old[name]; !ok {
+		if err := installPack(dir, pack, idx, plumbing.NewHash(strings.TrimPrefix(name, "pack-"))); err != nil {
+			return 0, err
+		}
+	}
+	now, err := r.packs()
+	if err != nil {
+		return 0, err
+	}
+	for stem, was := range old {
+		// One that was written again meanwhile belongs to a newer commit.
+		if stem == name || now[stem] == nil || !sameFile(was, now[stem]) {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(dir, stem+".keep")); err == nil {
+			continue // a person wants it kept
+		}
+		// The pack goes first: an index alone disturbs nobody.
+		for _, ext := range []string{".pack", ".rev", ".bitmap", ".idx"} {
+			if err := removeIfThere(filepath.Join(dir, stem+ext)); err != nil {
+				return 0, err
+			}
+		}
+		delete(now, stem)
+	}
+	rep.Left = len(now)
+	return fi.Size(), syncDir(dir)
+}
+
+func sameFile(a, b os.FileInfo) bool {
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
+}
+
+// wholePack makes sure, before anything is removed, that the index is one of
+// that pack, can be read by what will read it, and holds the commit that was head.
+func wholePack(temp, name string, head plumbing.Hash) (err error) {
+	f, err := os.Open(filepath.Join(temp, name+".idx"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	idx := idxfile.NewMemoryIndex()
+	if err := idxfile.NewDecoder(f).Decode(idx); err != nil {
+		return fmt.Errorf("index of the new pack: %w", err)
+	}
+	if "pack-"+plumbing.Hash(idx.PackfileChecksum).String() != name {
+		return fmt.Errorf("index of the new pack names %s, not %s", idx.PackfileChecksum, name)
+	}
+	ok, err := idx.Contains(head)
+	if err == nil && !ok {
+		err = fmt.Errorf("the new pack does not hold %s", head)
+	}
+	return err
+}
+
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return errors.Join(err, f.Close())
+	}
+	return f.Close()
+}

@@ -1,0 +1,207 @@
+package git
+
+import (
+	"bufio"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
+	githash "github.com/go-git/go-git/v5/plumbing/hash"
+)
+
+// An item is one object of a new pack.
+type item struct {
+	kind  plumbing.ObjectType
+	hash  plumbing.Hash
+	data  []byte
+	plain bool // encrypted: not worth compressing
+}
+
+func newItem(kind plumbing.ObjectType, data []byte) item {
+	return item{kind: kind, hash: plumbing.ComputeHash(kind, data), data: data}
+}
+
+// encoded makes an item of what go-git encodes.
+func encoded(o interface {
+	Encode(plumbing.EncodedObject) error
+}) (item, error) {
+	var m plumbing.MemoryObject
+	if err := o.Encode(&m); err != nil {
+		return item{}, err
+	}
+	r, err := m.Reader()
+	if err != nil {
+		return item{}, err
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return item{}, errors.Join(err, r.Close())
+	}
+	return item{kind: m.Type(), hash: m.Hash(), data: data}, r.Close()
+}
+
+// writePack puts items into one new pack that is durable when it returns. The
+// index gets its name first: a pack without index would break every reader, an
+// index without pack none. Only the holder of belay.lock may call it.
+func (r *repo) writePack(items []item) (err error) {
+	dir := filepath.Join(r.dir, "objects", "pack")
+	pack, sum, index, err := encodePack(dir, items)
+	if pack != "" {
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, removeIfThere(pack))
+			}
+		}()
+	}
+	if err != nil {
+		return fmt.Errorf("write pack: %w", err)
+	}
+	idx, err := encodeIndex(dir, index)
+	if idx != "" {
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, removeIfThere(idx))
+			}
+		}()
+	}
+	if err != nil {
+		return fmt.Errorf("write index: %w", err)
+	}
+	return installPack(dir, pack, idx, sum)
+}
+
+// installPack gives a synced pack and its index their names, and makes those durable.
+func installPack(dir, pack, idx string, sum plumbing.Hash) error {
+	final := filepath.Join(dir, "pack-"+sum.String())
+	if err := os.Rename(idx, final+".idx"); err != nil {
+		return err
+	}
+	if err := os.Rename(pack, final+".pack"); err != nil {
+		return err // the index alone does no harm and is swept
+	}
+	return syncDir(dir)
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// encodePack writes a synced temporary pack. The name is set as soon as there
+// is a file.
+func encodePack(dir string, items []item) (name string, sum plumbing.Hash, index *idxfile.MemoryIndex, err error) {
+	f, err := os.CreateTemp(dir, "tmp_belay_pack_")
+	if err != nil {
+		return "", sum, nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	w := &packWriter{w: bufio.NewWriterSize(f, 1<<16), sum: githash.New(githash.CryptoType)}
+	n := uint32(len(items))
+	if err := w.write([]byte{'P', 'A', 'C', 'K', 0, 0, 0, 2, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}); err != nil {
+		return f.Name(), sum, nil, err
+	}
+	var entries idxfile.Writer
+	if err := entries.OnHeader(n); err != nil {
+		return f.Name(), sum, nil, err
+	}
+	for _, it := range items {
+		at := w.at
+		w.crc = 0
+		if err := w.entry(it); err != nil {
+			return f.Name(), sum, nil, err
+		}
+		entries.Add(it.hash, uint64(at), w.crc)
+	}
+	copy(sum[:], w.sum.Sum(nil))
+	if err := w.write(sum[:]); err != nil {
+		return f.Name(), sum, nil, err
+	}
+	if err := w.w.Flush(); err != nil {
+		return f.Name(), sum, nil, err
+	}
+	if err := entries.OnFooter(sum); err != nil {
+		return f.Name(), sum, nil, err
+	}
+	if index, err = entries.Index(); err != nil {
+		return f.Name(), sum, nil, err
+	}
+	return f.Name(), sum, index, f.Sync()
+}
+
+func encodeIndex(dir string, index *idxfile.MemoryIndex) (name string, err error) {
+	f, err := os.CreateTemp(dir, "tmp_belay_idx_")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	w := bufio.NewWriterSize(f, 1<<16)
+	if _, err := idxfile.NewEncoder(w).Encode(index); err != nil {
+		return f.Name(), err
+	}
+	if err := w.Flush(); err != nil {
+		return f.Name(), err
+	}
+	return f.Name(), f.Sync()
+}
+
+// packWriter counts, sums and checks what goes by.
+type packWriter struct {
+	w   *bufio.Writer
+	sum hash.Hash
+	crc uint32
+	at  int64
+	z   [2]*zlib.Writer // fast, and none at all
+}
+
+// Write is for the compressor.
+func (w *packWriter) Write(p []byte) (int, error) {
+	w.crc = crc32.Update(w.crc, crc32.IEEETable, p)
+	w.at += int64(len(p))
+	if _, err := w.sum.Write(p); err != nil {
+		return 0, err
+	}
+	return w.w.Write(p)
+}
+
+func (w *packWriter) write(p []byte) error { _, err := w.Write(p); return err }
+
+// entry writes an object: three bits of type, its size, and its bytes by zlib.
+// Fast compression: maintenance packs it well, and a night must be quick.
+func (w *packWriter) entry(it item) error {
+	size := uint64(len(it.data))
+	b := byte(it.kind)<<4 | byte(size&0x0f)
+	head := make([]byte, 0, 10)
+	for size >>= 4; size > 0; size >>= 7 {
+		head = append(head, b|0x80)
+		b = byte(size & 0x7f)
+	}
+	if err := w.write(append(head, b)); err != nil {
+		return err
+	}
+	which, level := 0, zlib.BestSpeed
+	if it.plain {
+		which, level = 1, zlib.NoCompression
+	}
+	if w.z[which] == nil {
+		z, err := zlib.NewWriterLevel(w, level)
+		if err != nil {
+			return err
+		}
+		w.z[which] = z
+	}
+	z := w.z[which]
+	z.Reset(w)
+	if _, err := z.Write(it.data); err != nil {
+		return err
+	}
+	return z.Close()
+}

@@ -1,0 +1,257 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/go-git/go-git/v5/plumbing/revlist"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+)
+
+// push brings the remote's main to ours and its tags besides, and returns where
+// it then stands and which of the commits its main reaches. go-git's own push
+// reads all of a remote's history each time; ours knows that history is a line.
+func (r *repo) push(ctx context.Context, t *carrier, commits []string) (at plumbing.Hash, has map[string]bool, err error) {
+	rd, err := r.open()
+	if err != nil {
+		return at, nil, err
+	}
+	defer func() { err = errors.Join(err, rd.close()) }()
+	defer func() { err = errors.Join(err, t.close()) }()
+	session, err := t.receive(ctx)
+	if err != nil {
+		return at, nil, err
+	}
+	defer func() {
+		if closeErr := session.Close(); err == nil && ctx.Err() == nil && closeErr != nil {
+			err = closeErr
+		}
+	}()
+	theirs, err := session.AdvertisedReferencesContext(ctx)
+	if err != nil {
+		return at, nil, err
+	}
+	pushed, err := rd.pushTo(ctx, r, session, theirs)
+	if err != nil {
+		return at, nil, err
+	}
+	at = theirs.References[mainRef]
+	if pushed {
+		// What it said of itself is not enough: ask again.
+		if at, err = t.ask(ctx); err != nil {
+			return at, nil, fmt.Errorf("ask what it holds: %w", err)
+		}
+	}
+	has, err = r.reaches(ctx, at, commits)
+	return at, has, err
+}
+
+// pushTo sends what is missing, if anything is.
+func (rd *reader) pushTo(ctx context.Context, r *repo, session transport.ReceivePackSession, theirs *packp.AdvRefs) (bool, error) {
+	head, err := r.head()
+	if err != nil {
+		return false, err
+	}
+	req := packp.NewReferenceUpdateRequestFromCapabilities(theirs.Capabilities)
+	old := theirs.References[mainRef]
+	var objects []plumbing.Hash
+	if head != old {
+		if objects, err = rd.between(ctx, old, head); err != nil {
+			return false, err
+		}
+		req.Commands = append(req.Commands, &packp.Command{Name: mainRef, Old: old, New: head})
+	}
+	tags, err := rd.newTags(theirs)
+	if err != nil {
+		return false, err
+	}
+	if len(tags) > 0 {
+		var wants []plumbing.Hash
+		for _, tag := range tags {
+			wants = append(wants, tag.Hash())
+			req.Commands = append(req.Commands, &packp.Command{Name: tag.Name(), New: tag.Hash()})
+		}
+		more, err := revlist.Objects(rd.st, wants, []plumbing.Hash{head})
+		if err != nil {
+			return false, err
+		}
+		objects = append(objects, more...)
+	}
+	if len(req.Commands) == 0 {
+		return false, nil
+	}
+	if theirs.Capabilities.Supports(capability.Atomic) {
+		if err := req.Capabilities.Set(capability.Atomic); err != nil {
+			return false, err
+		}
+	}
+	report, err := rd.send(ctx, session, req, objects, !theirs.Capabilities.Supports(capability.OFSDelta))
+	if err == nil && report != nil {
+		err = report.Error()
+	}
+	return true, err
+}
+
+// send streams the pack. The encoder ends with the session: its pipe is closed.
+func (rd *reader) send(ctx context.Context, session transport.ReceivePackSession, req *packp.ReferenceUpdateRequest, objects []plumbing.Hash, refDeltas bool) (*packp.ReportStatus, error) {
+	out, in := io.Pipe()
+	req.Packfile = out
+	done := make(chan error, 1)
+	go func() {
+		_, err := packfile.NewEncoder(in, rd.st, refDeltas).Encode(objects, 10) // git's own window
+		done <- errors.Join(err, in.CloseWithError(err))
+	}()
+	report, err := session.ReceivePack(ctx, req)
+	if err != nil {
+		err = errors.Join(err, out.CloseWithError(err))
+	}
+	if encodeErr := <-done; err == nil {
+		err = encodeErr
+	}
+	return report, err
+}
+
+// between lists the objects that commits after old, up to head, brought. Where
+// the walk does not meet old, the remote has moved.
+func (rd *reader) between(ctx context.Context, old, head plumbing.Hash) ([]plumbing.Hash, error) {
+	var objects []plumbing.Hash
+	seen := map[plumbing.Hash]bool{}
+	add := func(h plumbing.Hash) bool {
+		if seen[h] {
+			return false
+		}
+		seen[h] = true
+		objects = append(objects, h)
+		return true
+	}
+	for c, err := range rd.walk(ctx, head) {
+		if err != nil {
+			return nil, err
+		}
+		if c.Hash == old {
+			return objects, nil
+		}
+		if len(c.ParentHashes) > 1 {
+			return rd.all(old, head) // another git's merge: the long way
+		}
+		add(c.Hash)
+		if !add(c.TreeHash) {
+			continue
+		}
+		if err := rd.changedObjects(c, add); err != nil {
+			return nil, err
+		}
+	}
+	if !old.IsZero() {
+		return nil, errDiverged
+	}
+	return objects, nil
+}
+
+func (rd *reader) changedObjects(c step, add func(plumbing.Hash) bool) error {
+	for _, ch := range c.changes {
+		if ch.is.IsZero() || ch.moved != "" || !add(ch.is) {
+			continue
+		}
+		entries, err := rd.tree(ch.is)
+		if err != nil {
+			return err
+		}
+		had := map[plumbing.Hash]bool{}
+		if !ch.was.IsZero() {
+			was, err := rd.tree(ch.was)
+			if err != nil {
+				return err
+			}
+			for _, e := range was {
+				had[e.Hash] = true
+			}
+		}
+		for _, e := range entries {
+			if !had[e.Hash] {
+				add(e.Hash)
+			}
+		}
+	}
+	return nil
+}
+
+// all is go-git's own way, for histories that are not of our making.
+func (rd *reader) all(old, head plumbing.Hash) ([]plumbing.Hash, error) {
+	var haves []plumbing.Hash
+	if !old.IsZero() {
+		c, err := object.GetCommit(rd.st, head)
+		if err != nil {
+			return nil, err
+		}
+		o, err := object.GetCommit(rd.st, old)
+		if err != nil {
+			return nil, errDiverged
+		}
+		if ok, err := o.IsAncestor(c); err != nil || !ok {
+			return nil, errors.Join(errDiverged, err)
+		}
+		haves = append(haves, old)
+	}
+	return revlist.Objects(rd.st, []plumbing.Hash{head}, haves)
+}
+
+// newTags are those that the remote lacks. One that it has elsewhere is an error:
+// a tag is never moved.
+func (rd *reader) newTags(theirs *packp.AdvRefs) ([]*plumbing.Reference, error) {
+	refs, err := rd.st.IterReferences()
+	if err != nil {
+		return nil, err
+	}
+	var tags []*plumbing.Reference
+	err = refs.ForEach(func(ref *plumbing.Reference) error {
+		if !ref.Name().IsTag() {
+			return nil
+		}
+		switch at, ok := theirs.References[ref.Name().String()]; {
+		case !ok:
+			tags = append(tags, ref)
+		case at != ref.Hash():
+			return fmt.Errorf("tag %s: %w", ref.Name().Short(), errDiverged)
+		}
+		return nil
+	})
+	return tags, err
+}
+
+// reaches tells which of the commits are in the line that ends at head.
+func (r *repo) reaches(ctx context.Context, head plumbing.Hash, commits []string) (has map[string]bool, err error) {
+	wanted := map[string]bool{}
+	for _, c := range commits {
+		wanted[c] = true
+	}
+	has = map[string]bool{}
+	rd, err := r.open() // another process may have pushed newer ones
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rd.close()) }()
+	for h := head; !h.IsZero() && len(has) < len(wanted); {
+		c, err := rd.commit(h)
+		if err != nil {
+			return nil, errors.Join(errDiverged, err)
+		}
+		if wanted[h.String()] {
+			has[h.String()] = true
+		}
+		if h = plumbing.ZeroHash; len(c.ParentHashes) > 0 {
+			h = c.ParentHashes[0]
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return has, nil
+}

@@ -1,0 +1,198 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
+
+	"belay/configs"
+	"belay/configs/redact"
+	"belay/devices"
+)
+
+// Texts reads a version's texts from a fresh opening of the repository, and
+// holds them to the digests of its snapshot.json and of v.
+func (s *Store) Texts(ctx context.Context, v configs.Version) ([]configs.Text, error) {
+	var texts []configs.Text
+	err := s.version(ctx, v, func(rd *reader, d document, folder []object.TreeEntry) error {
+		for _, f := range d.Files {
+			data, err := rd.named(folder, f.Name)
+			if err != nil {
+				return fmt.Errorf("%s: %w", f.Name, err)
+			}
+			clean, err := redact.Restore(data, f.Digest)
+			if err != nil {
+				return damaged("compare", fmt.Errorf("%s: %w", f.Name, err))
+			}
+			for _, want := range v.Files {
+				if want.Name == f.Name && want.Digest != "" && want.Digest != f.Digest {
+					return damaged("compare", fmt.Errorf("%s has digest %s, not %s", f.Name, f.Digest, want.Digest))
+				}
+			}
+			texts = append(texts, configs.Text{Name: f.Name, Clean: clean})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return texts, nil
+}
+
+// Originals reads a version's sealed originals, as they were kept with it. For
+// one that salts its secrets see also Latest.
+func (s *Store) Originals(ctx context.Context, v configs.Version) ([]configs.Sealed, error) {
+	var sealed []configs.Sealed
+	err := s.version(ctx, v, func(rd *reader, d document, folder []object.TreeEntry) error {
+		for _, f := range d.Files {
+			if f.Original == "" {
+				continue
+			}
+			data, err := rd.named(folder, f.Original)
+			if err != nil {
+				return fmt.Errorf("%s: %w", f.Original, err)
+			}
+			sealed = append(sealed, configs.Sealed{Name: f.Name, Bytes: data, Digest: f.OriginalDigest, Size: f.OriginalBytes})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sealed, nil
+}
+
+// version opens the repository anew and looks a version up.
+func (s *Store) version(ctx context.Context, v configs.Version, read func(*reader, document, []object.TreeEntry) error) error {
+	err := ctx.Err()
+	if err == nil {
+		err = s.readVersion(v, read)
+	}
+	if err != nil {
+		return &devices.Error{Kind: devices.KindOf(err), Op: "read back", Device: string(v.ID), Err: err}
+	}
+	return nil
+}
+
+func (s *Store) readVersion(v configs.Version, read func(*reader, document, []object.TreeEntry) error) (err error) {
+	r, err := s.device(v.ID)
+	if err != nil {
+		return err
+	}
+	ok, err := r.exists()
+	if err == nil && (!ok || !plumbing.IsHash(v.Commit)) {
+		err = damaged("find version", fmt.Errorf("no version %.50q of %s", v.Commit, r.customer))
+	}
+	if err != nil {
+		return err
+	}
+	rd, err := r.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rd.close()) }()
+	c, err := rd.commit(plumbing.NewHash(v.Commit))
+	if err != nil {
+		return err
+	}
+	root, err := rd.tree(c.TreeHash)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(root, func(e object.TreeEntry) bool { return e.Name == v.Name })
+	if i < 0 {
+		return damaged("find version", fmt.Errorf("no folder %s in %s", v.Name, v.Commit))
+	}
+	d, folder, err := rd.document(root[i].Hash)
+	if err != nil {
+		return err
+	}
+	if d.ID != v.ID {
+		return damaged("find version", fmt.Errorf("folder %s in %s is of %s", v.Name, v.Commit, d.ID))
+	}
+	return read(rd, d, folder)
+}
+
+// History is a device's versions, newest first, under all names it had.
+func (s *Store) History(ctx context.Context, id devices.ID) iter.Seq2[configs.Version, error] {
+	return func(yield func(configs.Version, error) bool) {
+		if err := s.history(ctx, id, func(v configs.Version) bool { return yield(v, nil) }); err != nil {
+			yield(configs.Version{}, &devices.Error{Kind: devices.KindOf(err), Op: "read history of", Device: string(id), Err: err})
+		}
+	}
+}
+
+func (s *Store) history(ctx context.Context, id devices.ID, yield func(configs.Version) bool) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r, err := s.device(id)
+	if err != nil {
+		return err
+	}
+	st, err := r.current(ctx)
+	if err != nil {
+		return err
+	}
+	k, ok := st.devices[id]
+	if !ok {
+		return nil
+	}
+	rd, err := r.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rd.close()) }()
+	folder := k.folder
+	for c, err := range rd.walk(ctx, st.head) {
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(c.changes, func(ch change) bool { return ch.name == folder })
+		if i < 0 {
+			continue
+		}
+		ch := c.changes[i]
+		if ch.moved != "" {
+			folder = ch.moved
+			continue
+		}
+		d, _, err := rd.document(ch.is)
+		if err != nil {
+			return fmt.Errorf("version %s: %w", c.Hash, err)
+		}
+		if !yield(d.version(c.Hash.String(), subject(c.Message))) {
+			return nil
+		}
+		if folder, err = rd.before(c, ch, id); err != nil || folder == "" {
+			return err
+		}
+	}
+	return nil
+}
+
+// before is the folder that held the device before a change of it: the same
+// one, or that from which it was renamed; empty where there was none.
+func (rd *reader) before(c step, ch change, id devices.ID) (string, error) {
+	if !ch.was.IsZero() && len(c.changes) == 1 {
+		return ch.name, nil // the usual case: nothing else moved
+	}
+	for _, other := range c.changes {
+		if other.was.IsZero() {
+			continue
+		}
+		d, _, err := rd.document(other.was)
+		if devices.KindOf(err) == devices.Damaged && other.name == ch.name {
+			return ch.name, nil // the next step will tell
+		}
+		if err == nil && d.ID == id {
+			return other.name, nil
+		}
+	}
+	return "", nil
+}

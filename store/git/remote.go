@@ -1,0 +1,162 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+
+	"belay/configs"
+	"belay/devices"
+)
+
+// A Remote is a second place for histories: a bare repository that exists.
+type Remote struct {
+	URL        string // ssh://, https://, file:// or a path; {customer} is replaced
+	Key        devices.Secret
+	KeyFile    string         // read where Key is not given
+	Passphrase devices.Secret // of the key
+	KnownHosts string         // known_hosts file; ssh needs it
+	User       string         // https; empty: the one in URL, or "git"
+	Password   devices.Secret // https: password or token
+	Elsewhere  bool           // a path on another machine: counts as a second place
+	Timeout    time.Duration  // of a whole push; 0: two minutes
+}
+
+const pushTimeout = 2 * time.Minute
+
+// errDiverged says that the remote's main is not an ancestor of ours.
+var errDiverged = errors.New("the remote's main has commits that are not in this history")
+
+// pushes collects those who wait for a push; guarded by repo.mu.
+type pushes struct {
+	waiting []*proving
+	running bool
+}
+
+type proving struct {
+	commit string
+	answer chan proof
+}
+
+type proof struct {
+	configs.Proof
+	err error
+}
+
+// Prove pushes all that is committed for the version's customer to its remote,
+// fast-forward only, and asks the remote what it holds. One push serves all that
+// wait. A proof that is done but not OK comes with a devices.Error of kind
+// Unproven, whose hint says what to do.
+func (s *Store) Prove(ctx context.Context, v configs.Version) (configs.Proof, error) {
+	none := configs.Proof{Name: "remote"}
+	if err := ctx.Err(); err != nil {
+		return none, err
+	}
+	r, err := s.device(v.ID)
+	if err != nil {
+		return none, err
+	}
+	remote, ok := s.Remotes[r.customer]
+	if !ok {
+		remote, ok = s.Remotes["default"]
+	}
+	if !ok || remote.URL == "" {
+		return none, nil
+	}
+	remote.URL = strings.ReplaceAll(remote.URL, "{customer}", r.customer)
+	p := &proving{v.Commit, make(chan proof, 1)}
+	r.mu.Lock()
+	r.pushes.waiting = append(r.pushes.waiting, p)
+	if !r.pushes.running {
+		r.pushes.running = true
+		go s.pushAll(context.WithoutCancel(ctx), r, remote)
+	}
+	r.mu.Unlock()
+	select {
+	case got := <-p.answer:
+		return got.Proof, got.err
+	case <-ctx.Done():
+		r.mu.Lock()
+		r.pushes.waiting = slices.DeleteFunc(r.pushes.waiting, func(q *proving) bool { return q == p })
+		r.mu.Unlock()
+		return none, ctx.Err()
+	}
+}
+
+// pushAll pushes until nobody waits. Who comes while a push runs waits for the
+// next one: this one may have begun before his commit.
+func (s *Store) pushAll(ctx context.Context, r *repo, remote Remote) {
+	for {
+		r.mu.Lock()
+		batch := r.pushes.waiting
+		r.pushes.waiting = nil
+		r.pushes.running = len(batch) > 0
+		r.mu.Unlock()
+		if len(batch) == 0 {
+			return
+		}
+		s.pushBatch(ctx, r, remote, batch)
+	}
+}
+
+func (s *Store) pushBatch(ctx context.Context, r *repo, remote Remote, batch []*proving) {
+	timeout := remote.Timeout
+	if timeout == 0 {
+		timeout = pushTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	place, second := "", false
+	t, err := s.transport(remote)
+	var has map[string]bool
+	var at plumbing.Hash
+	if err == nil {
+		place, second = t.place(), !t.local() || remote.Elsewhere
+		var commits []string
+		for _, p := range batch {
+			commits = append(commits, p.commit)
+		}
+		at, has, err = r.push(ctx, t, commits)
+		if err != nil && ctx.Err() != nil {
+			err = fmt.Errorf("gave up after %s: %w", timeout, ctx.Err())
+		}
+	}
+	for _, p := range batch {
+		got := proof{Proof: configs.Proof{Name: "remote", Done: true, OK: err == nil && has[p.commit], Second: second, At: s.Now()}}
+		switch {
+		case err != nil:
+			got.Detail, got.err = err.Error(), unproven(r.customer, place, err)
+		case !got.OK:
+			err := fmt.Errorf("commit %.12s is not in the remote's main", p.commit)
+			got.Detail, got.err = err.Error(), unproven(r.customer, place, err)
+		default:
+			got.Detail = fmt.Sprintf("%s has main at %.12s", place, at)
+		}
+		p.answer <- got
+	}
+}
+
+// unproven puts the next thing to do beside what happened.
+func unproven(customer, place string, err error) error {
+	hint := devices.HintOf(err)
+	switch {
+	case hint != "":
+	case errors.Is(err, errDiverged):
+		hint = "somebody else wrote to " + place + "; nothing there was overwritten: look at it with git log, then give " + customer + " an empty repository or put the old main back"
+	case errors.Is(err, transport.ErrRepositoryNotFound):
+		hint = "make an empty bare repository there (git init --bare) and let Belay's key write to it"
+	default:
+		hint = "the copy is safe here; try again with belay verify once " + place + " can be reached"
+	}
+	kind := devices.Unproven
+	if devices.KindOf(err) == devices.Damaged {
+		kind = devices.Damaged
+	}
+	return &devices.Error{Kind: kind, Op: "prove in " + place, Device: customer, Hint: hint, Err: err}
+}

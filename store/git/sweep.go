@@ -1,0 +1,102 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// acquire takes belay.lock. The first time in this process, and after a writer
+// that died, it clears away what was left and makes the rest durable.
+func (r *repo) acquire(ctx context.Context) (*lockFile, error) {
+	// Who waits for the lock holds the folder: a busy process that lets go of the
+	// lock and wants it again stands behind him, and cannot starve him.
+	letIn, err := lockDir(ctx, r.dir)
+	if err != nil {
+		return nil, fmt.Errorf("wait for %s: %w", r.dir, err)
+	}
+	l, err := lock(ctx, filepath.Join(r.dir, "belay.lock"))
+	letIn()
+	if err != nil {
+		return nil, err
+	}
+	if strings.Contains(l.left, moving) {
+		err = removeIfThere(filepath.Join(r.dir, mainRef+".lock"))
+	}
+	if err == nil && (!r.swept || strings.TrimSpace(l.left) != "") {
+		err = r.sweep(l)
+		r.swept = err == nil
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("clear away what was left: %w", err), l.unlock())
+	}
+	return l, nil
+}
+
+// sweep removes what interrupted writers left. Our own temporaries always:
+// whoever holds belay.lock has none yet. An index without its pack, too. What may
+// be another git's goes only when it has lain still for a minute: its repack has
+// a pack without index for an instant, and would afterwards remove the old ones.
+func (r *repo) sweep(l *lockFile) error {
+	dir := filepath.Join(r.dir, "objects", "pack")
+	names, err := listing(dir)
+	if err != nil {
+		return err
+	}
+	there := map[string]bool{}
+	for _, n := range names {
+		there[n] = true
+	}
+	now, err := l.f.Stat() // we have just written to it: the file system's clock
+	if err != nil {
+		return err
+	}
+	still := func(path string) bool {
+		fi, err := os.Stat(path)
+		return err == nil && now.ModTime().Sub(fi.ModTime()) > time.Minute
+	}
+	var drop []string
+	for _, n := range names {
+		path := filepath.Join(dir, n)
+		idxOf, isIdx := strings.CutSuffix(n, ".idx")
+		packOf, isPack := strings.CutSuffix(n, ".pack")
+		switch {
+		case strings.HasPrefix(n, "tmp_belay_"),
+			isIdx && !there[idxOf+".pack"],
+			isPack && !there[packOf+".idx"] && still(path),
+			(strings.HasPrefix(n, "tmp_") || strings.HasPrefix(n, ".tmp-")) && still(path):
+			drop = append(drop, path)
+		}
+	}
+	m, err := tryLock(r.maintenanceLock())
+	if err == nil {
+		left, globErr := filepath.Glob(filepath.Join(r.dir, "belay-pack-*"))
+		drop = append(drop, left...)
+		err = errors.Join(globErr, m.unlock())
+	} else if errors.Is(err, errHeld) {
+		err = nil
+	}
+	for _, path := range drop {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return errors.Join(err, r.secure())
+}
+
+func (r *repo) maintenanceLock() string { return filepath.Join(r.dir, "belay-maintain.lock") }
+
+// listing is the names in a folder, sorted.
+func listing(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, nil
+}

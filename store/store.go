@@ -1,0 +1,129 @@
+// Package store holds no code: its comment is the data format, written down
+// before it is written to disk. What is below belay-data can be read with git,
+// age and zstd alone, and must stay so. Its subfolders are where things come to
+// rest: git (histories), ledger (SQLite), vault (logins and keys).
+//
+// # The folder
+//
+//	belay-data/
+//	  belay.db                    SQLite: ledger, changes, check log, outbox (package ledger)
+//	  customers/CUSTOMER/         all that is this customer's, and nothing of another's
+//	    history.git/              a bare git repository: the history of every device
+//	    latest/DEVICE/            newest sealed originals, only of systems that salt their secrets
+//	    index.db                  history and search; rebuilt from git, never the only copy of anything
+//	    key.age                   the customer's age identity, encrypted to the master identity
+//
+// CUSTOMER and DEVICE are names as devices.CheckName has them. Folders have mode
+// 0700 and files 0600 (packs that git itself made: 0400).
+//
+// # history.git
+//
+// An ordinary bare repository of format version 0 with SHA-1 names. HEAD points
+// to refs/heads/main, whose history is a line: one commit for each version of one
+// device, no merges. Objects are in packs (objects/pack), never loose. The tree of
+// a commit holds every device of the customer as it was then:
+//
+//	DEVICE/running.conf           the text, redacted
+//	DEVICE/original.age           the original of running.conf, sealed
+//	DEVICE/snapshot.json          what is known about the copy
+//	DEVICE/vlan.conf              a further text, where the system has several
+//	DEVICE/vlan.original.age      and its original: the name without .conf, then .original.age
+//
+// A folder whose name ends in ~ or ~NUMBER belongs to a device that had to make
+// room for another one of the same name and has not been captured since.
+//
+// Texts are UTF-8 or whatever bytes the device sent, with LF line ends, without
+// terminal sequences. A secret stands as <redacted:27dc47b8>, a digest keyed per
+// customer: equal secrets of one customer look equal, and nothing else can be
+// learned. <redacted> without digest is a secret that the device salts at each
+// reading. An original is byte-true, compressed with zstd and then encrypted with
+// age to the customer's key. So this gives back what the device said:
+//
+//	git -C history.git show main:fw-hq/original.age | age -d -i CUSTOMER-KEY | zstd -d
+//
+// and this is what changed and when (moves of a folder are renamed devices):
+//
+//	git -C history.git log -p main -- fw-hq/running.conf
+//	git -C history.git blame main -- fw-hq/running.conf
+//
+// The customer's key is itself in key.age: age -d -i MASTER-KEY key.age.
+//
+// # snapshot.json
+//
+// One JSON object, indented. Readers ignore keys they do not know; a schema that
+// they do not know they refuse.
+//
+//	schema     1
+//	id         customer/first-name: stays when the device is renamed
+//	customer   the customer
+//	name       the device's name at that time: the folder
+//	driver     Belay's name of the operating system
+//	taken      RFC 3339, when the device was read
+//	by         {name, email, claimed}: who asked; claimed: nobody checked the name
+//	ticket, change, phase, reason   as in the trailers; left out when empty
+//	identity   {hostname, model, version, serials, sysObjectID}
+//	grade      {level: restore|partial|audit, missing: [text]}
+//	checks     [{name, ok, detail}]: what the capture was held to
+//	files      [{name, digest, bytes, originalDigest, originalBytes, original}]
+//	           digests are SHA-256 in hexadecimal: of the redacted text, and of what the
+//	           device sent (after age and zstd); original is the name of the sealed file
+//	session    how the device was reached: address, jump hosts, host key, algorithms
+//	warnings   [text], gaps (number of secrets only the generic look found), salted
+//
+// A difference in snapshot.json alone does not make a version.
+//
+// # Commits
+//
+// The author is the person who asked, at the time of the reading (without an
+// address: NAME@belay.invalid); the committer is Belay, at the time of the commit.
+// The first line is for people: "fw-hq: running configuration changed", "fw-hq:
+// first capture", "fw-hq: before, ticket T20391", "fw-zurich: renamed from fw-hq".
+// The last paragraph holds trailers that git interpret-trailers --parse reads;
+// empty ones are left out:
+//
+//	Ticket:           T20391
+//	Change:           id of the change
+//	Phase:            before | after
+//	Driver:           cisco_ios
+//	Device-Serial:    one line for each serial number
+//	Original-Digest:  SHA-256 of the original; for a further text followed by its name
+//
+// A renamed device moves to its new folder in one commit; its id stays.
+//
+// # How it is written
+//
+// A commit is acknowledged when it would survive a power cut. Whoever writes
+// holds an exclusive flock(2) on history.git/belay.lock. New objects go into one
+// pack: temporary pack and index, both synced, then the index renamed into place,
+// then the pack, then the folder synced. Only then does the reference move:
+// refs/heads/main.lock is created exclusively, the old value compared, the new one
+// written, synced and renamed, the folder synced. So at every moment main points
+// to a commit that is whole. What a killed writer leaves behind (tmp_*, an index
+// without pack, main.lock) means nothing and is swept by the next one. A new
+// repository is built beside its place (.new-*) and renamed into it.
+//
+// belay.lock holds the writer's process number while it is held, and the words
+// "moves refs/heads/main" while it has main.lock: a writer that finds those words
+// knows that main.lock was left by the dead. A main.lock of another git is given
+// three seconds without change, then taken for left over: no git holds one longer.
+//
+// Maintenance (under belay-maintain.lock) has git build one new pack of all that
+// references reach, in history.git/belay-pack-*, outside objects; installs it in the
+// same order and then removes the packs that it replaces. gc.auto, maintenance.auto
+// and receive.autogc are off and core.fsync is all, so that no git does it behind
+// our back and a git that writes syncs. Engineers take clones; they do not work here.
+//
+// # latest/DEVICE
+//
+// Where a device salts its secrets at each reading, a changed password may not show
+// in the redacted text. So the newest original is kept here, if it differs from that
+// of the standing version:
+//
+//	NAME.age      as original.age, of the text NAME (running.conf.age)
+//	latest.json   {schema: 1, commit, taken, files: [{name, digest, bytes, sealed}]}
+//
+// commit is the version it stands beside: what stands beside another version than
+// the device's newest is void. digest and bytes are the original's, sealed is the
+// SHA-256 of NAME.age as it lies there; where it does not match, a writer was
+// interrupted between the two files, and NAME.age is the newer.
+package store
