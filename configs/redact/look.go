@@ -81,7 +81,7 @@ func look(text []byte) []span {
 		var ok bool
 		switch mark {
 		case 0:
-			if s, ok = privateKey(text, end); ok {
+			if s, ok = privateKey(text, end, lineStart, lineEnd); ok {
 				hidden = s.end
 			}
 		case 1:
@@ -101,8 +101,8 @@ func look(text []byte) []span {
 
 // privateKey is the PEM block whose first line says "PRIVATE KEY" right before
 // at. One that never ends is hidden as far as it looks like one.
-func privateKey(text []byte, at int) (span, bool) {
-	start, lineEnd := lineAround(text, at-1)
+func privateKey(text []byte, at, lineStart, lineEnd int) (span, bool) {
+	start := max(lineStart, at-64)
 	begin := bytes.LastIndex(text[start:at], []byte("-----BEGIN "))
 	rest := bytes.TrimPrefix(text[at:lineEnd], []byte(" BLOCK"))
 	if begin < 0 || !bytes.HasPrefix(rest, []byte("-----")) {
@@ -154,8 +154,9 @@ func credentials(text []byte, at int) (span, bool) {
 	if at < 4 || !isWord(text[at-4]) {
 		return span{}, false
 	}
+	const longest = 1024
 	end := at
-	for end < len(text) && !isBlank(text[end]) && !bytes.ContainsRune([]byte("\"'<>"), rune(text[end])) {
+	for end < min(len(text), at+longest) && !isBlank(text[end]) && !isQuote(text[end]) && text[end] != '<' && text[end] != '>' {
 		end++
 	}
 	authority := text[at:end]

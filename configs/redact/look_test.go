@@ -38,6 +38,9 @@ var lookedAt = []struct{ kind, text string }{
 	{"key", "set interfaces wireguard wg0 private-key '«AAAA=»'"},
 	{"key", "set pki certificate x private key '«AAAA»'"},
 	{"key", "snmp-server user admin network-admin auth md5 «0x12ab» priv aes-128 «0x34cd» localizedkey"},
+	{"key", "snmp-server user n g v3 priv aes256-c auth sha256 7 «77fea4aabdfafba68e490caacf31b257 efa1f375d76194fa51a3556a97e641e6» x"},
+	{"password", "set vpn ipsec authentication psk peer_1 secret '«AAAA»'"},
+	{"URL with credentials", "# with password: http://user:«AAAA»@domain.tld/"},
 	{"community", "snmp-server community «public» RO 5"},
 	{"community", "snmp-server host 10.7.32.31 trap version v2c community «trapcomm»"},
 	{"community", "    community «public» {"},
@@ -102,6 +105,8 @@ set enter-setup-on=delete-key
 add addresses=0.0.0.0/0 name=community security=authorized
 <passwordauth>1</passwordauth>
 <password/>
+<priv>page-all</priv>
+Key version         : A
 <keys/>
 config firewall ssh local-key
 /snmp community

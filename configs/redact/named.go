@@ -18,7 +18,7 @@ var nameEnds = []string{
 var plainWords = wordSet(`
 	encryption encrypt recovery policy length minimum-length min-length max-length minimum maximum history aging age
 	lifetime expire expires expiry expiration complexity strength strength-check change reset prompt authentication authorization
-	management manager mode method type format generate zeroize chain id index string storage
+	management manager mode method type format generate zeroize chain id index string storage version
 	is are was has have had and or for to the of must will with from in on at as by be not no this that your you
 	yes true false on off enable enabled disable disabled none null default required optional
 	rsa dsa ecdsa ed25519 ssh-rsa ssh-dss ssh-ed25519 export import exchange config-key
@@ -110,6 +110,8 @@ func kindOf(name, before, after string) string {
 			return ""
 		}
 		return kindCommunity
+	case base == "psk" && strings.Contains(after, " secret "): // VyOS: psk NAME secret VALUE
+		return ""
 	case ends("hash"):
 		if strings.Contains(base, "pass") || strings.Contains(base, "md5") || strings.Contains(base, "nt-hash") || strings.Contains(base, "bcrypt") || strings.Contains(base, "sha") {
 			return kindHash

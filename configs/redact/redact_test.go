@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -204,4 +205,48 @@ func TestRulesMayBeAppliedByManyAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestOneVeryLongLineIsNoSlower(t *testing.T) {
+	t.Parallel()
+	for _, piece := range []string{`{"password": "abcdefgh", "key": "x"}, `, "password: x ", "password x ", "a://b:c@d", "a://", "<key>", "\"password ", "-----BEGIN EC PRIVATE KEY-----", "enable secret 9 x "} {
+		text := []byte(strings.Repeat(piece, 100_000/len(piece)))
+		began := time.Now()
+		benchRules(t).Apply(text, key)
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%q: %s", piece, took)
+		} else {
+			t.Logf("%q: %s", piece, took)
+		}
+	}
+}
+
+func TestRestoreTakesOnlyWhatWasKept(t *testing.T) {
+	t.Parallel()
+	c, _ := Rules{}.Apply([]byte("hostname a\n"), key)
+	if got, err := Restore(c.Bytes(), c.Digest()); err != nil || !got.Equal(c) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if got, err := Restore([]byte("password in clear\n"), c.Digest()); err == nil || got.Len() != 0 {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestApplyLeavesItsArgumentAlone(t *testing.T) {
+	t.Parallel()
+	text := []byte("! Last configuration change at 1\nenable secret 9 abcdefghi9\npassword x\n")
+	before := bytes.Clone(text)
+	c, report := benchRules(t).Apply(text, key)
+	if !bytes.Equal(text, before) {
+		t.Errorf("text became %q", text)
+	}
+	b := c.Bytes()
+	b[0] = '#'
+	if c.String()[0] == '#' {
+		t.Error("Bytes is not a copy")
+	}
+	want := Report{Secrets: 1, Volatile: 1, Gaps: []Gap{{Line: 2, Kind: "password"}}}
+	if d := cmp.Diff(want, report); d != "" {
+		t.Error(d)
+	}
 }

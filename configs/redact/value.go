@@ -45,6 +45,9 @@ func separator(text []byte, at, lineEnd int) (int, form) {
 
 // content is the text of an XML element whose name ends at at.
 func content(text []byte, at, lineEnd int, kind string) (span, bool) {
+	if kind == kindAlgorithm {
+		return span{}, false
+	}
 	open := bytes.IndexByte(text[at:lineEnd], '>')
 	if open < 0 || text[at+open-1] == '/' {
 		return span{}, false
@@ -93,11 +96,27 @@ func value(text []byte, at, lineEnd int, form form, kind string) (span, bool) {
 		switch {
 		case !secret(word), kind == kindToken && len(word) < 16, kind == kindHash && len(word) < 8:
 			return span{}, false
+		case form == mapped && bytes.Contains(word[:min(len(word), 16)], []byte("://")):
+			return span{}, false // only what credentials finds in it
 		case kind == kindAlgorithm:
 			s.kind = kindShared
+			s.end = overHex(text, s.end, lineEnd) // FSOS: a key for each algorithm
 			return s, between
 		}
 		return s, true
+	}
+}
+
+// overHex goes on over words that are long hexadecimal numbers.
+func overHex(text []byte, at, lineEnd int) int {
+	for rest := text[at:lineEnd]; ; rest = text[at:lineEnd] {
+		word := bytes.TrimLeft(rest, " ")
+		blank := len(rest) - len(word)
+		digits := len(word) - len(bytes.TrimLeft(word, "0123456789abcdefABCDEF"))
+		if blank == 0 || digits < 16 || digits < len(word) && !isBlank(word[digits]) {
+			return at
+		}
+		at += blank + digits
 	}
 }
 
@@ -114,9 +133,10 @@ func wordAt(text []byte, at, lineEnd int, form form) span {
 		}
 		return span{start: at + 1, end: lineEnd} // goes on in the next line
 	}
-	end := at
-	for end < lineEnd && (form == mapped || !isBlank(text[end])) {
-		end++
+	end := lineEnd
+	if form != mapped {
+		for end = at; end < lineEnd && !isBlank(text[end]); end++ {
+		}
 	}
 	for end > at+1 && (isBlank(text[end-1]) || strings.IndexByte(",;", text[end-1]) >= 0) {
 		end--
