@@ -2,6 +2,7 @@ package devices
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,22 +13,25 @@ import (
 	"strings"
 )
 
-// Append adds d to the end of an inventory file, which it makes where there is
-// none; comments and order stay. What d leaves empty the file's defaults fill.
-// The file on disk is the old one or the new one, never a part, and the new one
-// has been read again before it takes the old one's place.
-func Append(file string, d Device) error {
-	if d.Customer == "" {
-		d.Customer = "default"
+// Append adds devices to the end of an inventory file, all or none; it makes the
+// file where there is none. Comments and order stay. What a device leaves empty
+// the file's defaults fill. The file on disk is the old one or the new one, never
+// a part, and the new one has been read again before it takes the old one's place.
+func Append(file string, added ...Device) error {
+	if len(added) == 0 {
+		return nil
 	}
-	return edit(file, "add", d, true, func(f editable) ([]byte, []Device, error) {
-		wanted := append(slices.Clone(f.devices), d)
+	added = slices.Clone(added)
+	for i := range added {
+		added[i].Customer = cmp.Or(added[i].Customer, "default")
+	}
+	return edit(file, "add", added[0], len(added), func(f editable) ([]byte, []Device, error) {
 		change := appendYAML
 		if f.csv {
 			change = appendCSV
 		}
-		data, err := change(f, d)
-		return data, wanted, err
+		data, err := change(f, added)
+		return data, slices.Concat(f.devices, added), err
 	})
 }
 
@@ -44,7 +48,7 @@ func Rename(file string, old Device, newName string) error {
 	if err := CheckName(newName); err != nil {
 		return &Error{Kind: Usage, Op: "rename", Device: old.String(), Err: err, Hint: "perhaps " + betterName(newName)}
 	}
-	return edit(file, "rename", old, false, func(f editable) ([]byte, []Device, error) {
+	return edit(file, "rename", old, 0, func(f editable) ([]byte, []Device, error) {
 		i := slices.IndexFunc(f.devices, func(d Device) bool { return d.String() == old.String() })
 		if i < 0 {
 			return nil, nil, fmt.Errorf("it is not in %s", file)
@@ -81,13 +85,13 @@ func (f editable) newline() string {
 }
 
 // edit replaces the file by what change makes of it, once that reads as change
-// says it must.
-func edit(file, op string, d Device, add bool, change func(editable) ([]byte, []Device, error)) error {
+// says it must; the last of its devices, as many as added, are new.
+func edit(file, op string, d Device, added int, change func(editable) ([]byte, []Device, error)) error {
 	wrap := func(err error, hint string) error {
 		return &Error{Kind: Usage, Op: op, Device: d.String(), Hint: hint, Err: err}
 	}
 	path, err := filepath.EvalSymlinks(file)
-	if errors.Is(err, fs.ErrNotExist) && add {
+	if errors.Is(err, fs.ErrNotExist) && added > 0 {
 		path, err = file, nil
 	}
 	if err != nil {
@@ -110,17 +114,15 @@ func edit(file, op string, d Device, add bool, change func(editable) ([]byte, []
 	if err != nil {
 		return &Error{Kind: Broken, Op: op, Device: d.String(), Err: err}
 	}
-	defer os.Remove(temporary)
-	if err := proveEdit(f.name, temporary, wanted, add); err != nil {
-		return wrap(err, "edit "+file+" by hand")
+	err = proveEdit(f.name, temporary, wanted, added)
+	if err != nil {
+		err = wrap(err, "edit "+file+" by hand")
+	} else if now, _, readErr := current(path); readErr != nil || !bytes.Equal(now, before) {
+		err = wrap(fmt.Errorf("%s changed meanwhile", file), "try again")
+	} else if err = os.Rename(temporary, path); err == nil {
+		return syncFolder(filepath.Dir(path))
 	}
-	if now, _, err := current(path); err != nil || !bytes.Equal(now, before) {
-		return wrap(fmt.Errorf("%s changed meanwhile", file), "try again")
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		return &Error{Kind: Broken, Op: op, Device: d.String(), Err: err}
-	}
-	return syncFolder(filepath.Dir(path))
+	return errors.Join(err, os.Remove(temporary))
 }
 
 // current is what the file holds, nothing where there is none. It may hold a
@@ -148,8 +150,8 @@ func devicesIn(name string, data []byte) ([]Device, error) {
 }
 
 // proveEdit reads the temporary file and compares it with what it must hold. The
-// last of wanted, where it is new, may leave to the defaults what it does not say.
-func proveEdit(name, temporary string, wanted []Device, lastIsNew bool) error {
+// added ones, last of wanted, may leave to the defaults what they do not say.
+func proveEdit(name, temporary string, wanted []Device, added int) error {
 	data, err := os.ReadFile(temporary)
 	if err != nil {
 		return err
@@ -165,7 +167,7 @@ func proveEdit(name, temporary string, wanted []Device, lastIsNew bool) error {
 		have, want := reflect.ValueOf(got[i]), reflect.ValueOf(wanted[i])
 		for k := range have.NumField() {
 			field := have.Type().Field(k).Name
-			if field == "Where" || (lastIsNew && i == len(got)-1 && want.Field(k).IsZero()) {
+			if field == "Where" || (i >= len(got)-added && want.Field(k).IsZero()) {
 				continue
 			}
 			if !reflect.DeepEqual(have.Field(k).Interface(), want.Field(k).Interface()) {

@@ -8,44 +8,61 @@ import (
 	"strings"
 )
 
-// appendCSV adds a row, and columns for what the header does not have.
-func appendCSV(f editable, d Device) ([]byte, error) {
+// appendCSV adds rows, and columns for what the header does not have.
+func appendCSV(f editable, added []Device) ([]byte, error) {
 	table, err := parseCSV(f.name, f.data)
 	if err != nil {
 		return nil, err
 	}
-	if len(table.rows) == 0 {
-		var titles, values []string
+	titles, rows := map[int]string{}, []map[int]string{}
+	columns := map[string]int{}
+	for i, c := range table.columns {
+		if c.field != "" {
+			columns[c.field] = i
+		}
+	}
+	_, driver := columns["driver"]
+	model, ambiguous := columns["model"]
+	ambiguous = ambiguous && !driver
+	if ambiguous {
+		columns["driver"] = model
+		delete(columns, "model")
+	}
+	for _, d := range added {
+		texts := map[int]string{}
 		for _, p := range written(d) {
-			titles, values = append(titles, p.field), append(values, table.quote(strings.Join(p.values, ";")))
-		}
-		return append(endLine(f.data, f.newline()), strings.Join(titles, ",")+f.newline()+strings.Join(values, ",")+f.newline()...), nil
-	}
-	values, titles := map[int]string{}, map[int]string{}
-	for _, p := range written(d) {
-		i := table.column(p.field)
-		if driver, model := table.column("driver"), table.column("model"); driver < 0 && model >= 0 {
-			if p.field == "driver" {
-				i = model
-			} else if p.field == "model" {
+			i, ok := columns[p.field]
+			switch {
+			case !ok && p.field == "customer" && d.Customer == "default":
+				continue
+			case !ok && p.field == "model" && ambiguous:
 				return nil, errors.New("the column model holds the driver here: name that column driver, then the hardware's model has a place")
+			case !ok:
+				i = len(table.columns) + len(titles)
+				columns[p.field], titles[i] = i, p.field
 			}
+			texts[i] = strings.Join(p.values, ";")
 		}
-		if i < 0 && p.field == "customer" && d.Customer == "default" {
-			continue
-		}
-		if i < 0 {
-			i = len(table.columns) + len(titles)
-			titles[i] = p.field
-		}
-		values[i] = strings.Join(p.values, ";")
+		rows = append(rows, texts)
 	}
-	cells := make([]string, len(table.columns)+len(titles))
-	for i, text := range values {
-		cells[i] = table.quote(text)
+	comma, width := string(table.comma), len(table.columns)+len(titles)
+	line := func(texts map[int]string) string {
+		cells := make([]string, width)
+		for i, text := range texts {
+			cells[i] = table.quote(text)
+		}
+		return strings.Join(cells, comma) + f.newline()
 	}
-	data := endLine(spliced(table.data, table.set(table.rows[0], titles)...), f.newline())
-	return append(data, strings.Join(cells, string(table.comma))+f.newline()...), nil
+	var out []byte
+	if len(table.rows) == 0 {
+		out = append(endLine(f.data, f.newline()), line(titles)...)
+	} else {
+		out = endLine(spliced(table.data, table.set(table.rows[0], titles)...), f.newline())
+	}
+	for _, texts := range rows {
+		out = append(out, line(texts)...)
+	}
+	return out, nil
 }
 
 // renameCSV changes the name's cell and that of the first name, for which it adds

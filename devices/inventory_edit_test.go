@@ -135,6 +135,23 @@ func TestAnEditKeepsModeAndLink(t *testing.T) {
 	}
 }
 
+func TestSeveralDevicesAreAppendedAtOnceOrNone(t *testing.T) {
+	t.Parallel()
+	two := []Device{{Customer: "acme", Name: "x", Address: "1.1.1.1"}, {Name: "y", Address: "2.2.2.2", Driver: "ios", Model: "ISR"}}
+	for _, c := range []struct{ file, text, want string }{
+		{"d.csv", "name\na\n", "name,customer,address,driver,model\na\nx,acme,1.1.1.1,,\ny,default,2.2.2.2,ios,ISR\n"},
+		{"d.csv", "", "name,customer,address,driver,model\nx,acme,1.1.1.1,,\ny,default,2.2.2.2,ios,ISR\n"},
+		{"d.yaml", "- name: a\n", "- name: a\n- name: x\n  customer: acme\n  address: 1.1.1.1\n- name: \"y\"\n  address: 2.2.2.2\n  driver: ios\n  model: ISR\n"},
+		{"d.yaml", "[]", "[{name: x, customer: acme, address: 1.1.1.1}, {name: \"y\", address: 2.2.2.2, driver: ios, model: ISR}]"},
+		{"d.yaml", "- name: y\n", ""},
+	} {
+		got, err := edited(t, c.file, c.text, func(file string) error { return Append(file, two...) })
+		if c.want == "" && (err == nil || got != c.text) || c.want != "" && (err != nil || got != c.want) {
+			t.Errorf("%v\n%s", err, got)
+		}
+	}
+}
+
 func TestAppendMakesAMissingFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -15,8 +15,8 @@ import (
 // Both edits change the text at the places the tree names, never the tree: a
 // tree written out again has lost blank lines and a person's way of quoting.
 
-// appendYAML adds an entry behind the last one, as far to the right.
-func appendYAML(f editable, d Device) ([]byte, error) {
+// appendYAML adds entries behind the last one, as far to the right.
+func appendYAML(f editable, added []Device) ([]byte, error) {
 	file, err := parseYAML(f.data)
 	if err != nil {
 		return nil, err
@@ -27,12 +27,6 @@ func appendYAML(f editable, d Device) ([]byte, error) {
 		if doc.Body != nil && y.plain(doc.Body) != nil {
 			ast.Walk(y, doc.Body)
 			body = doc.Body
-		}
-	}
-	pairs := written(d)
-	withoutCustomer := func(c string) {
-		if c == d.Customer {
-			pairs = slices.DeleteFunc(pairs, func(p pair) bool { return p.field == "customer" })
 		}
 	}
 	var list, key ast.Node
@@ -52,28 +46,31 @@ func appendYAML(f editable, d Device) ([]byte, error) {
 			}
 		}
 	}
-	withoutCustomer(byDefault)
+	var entries [][]pair
+	for _, d := range added {
+		entries = append(entries, slices.DeleteFunc(written(d), func(p pair) bool { return p.field == "customer" && d.Customer == byDefault }))
+	}
 	devices, isList := list.(*ast.SequenceNode)
 	switch {
 	case list == nil && key == nil:
-		return append(endLine(f.data, f.newline()), "devices:"+f.newline()+block(pairs, 2, f.newline())...), nil
+		return append(endLine(f.data, f.newline()), "devices:"+f.newline()+blocks(entries, 2, f.newline())...), nil
 	case list == nil:
 		end := lineEnd(f.data, y.at(key).Line)
 		data := endLine(f.data[:end], f.newline())
-		return append(append(data, block(pairs, y.at(key).Column+1, f.newline())...), f.data[end:]...), nil
+		return append(append(data, blocks(entries, y.at(key).Column+1, f.newline())...), f.data[end:]...), nil
 	case !isList:
 		return nil, errors.New("devices is no list")
 	case devices.IsFlowStyle:
-		return appendFlow(f.data, devices, pairs)
+		return appendFlow(f.data, devices, entries)
 	}
 	column := devices.Start.Position.Column
 	end := blockEnd(f.data, y.at(devices.Values[len(devices.Values)-1]).Line, column)
 	data := endLine(f.data[:end], f.newline())
-	return append(append(data, block(pairs, column-1, f.newline())...), f.data[end:]...), nil
+	return append(append(data, blocks(entries, column-1, f.newline())...), f.data[end:]...), nil
 }
 
 // appendFlow adds to a list in brackets.
-func appendFlow(data []byte, list *ast.SequenceNode, pairs []pair) ([]byte, error) {
+func appendFlow(data []byte, list *ast.SequenceNode, entries [][]pair) ([]byte, error) {
 	if list.End == nil {
 		return nil, errors.New("the list's end was not found")
 	}
@@ -81,24 +78,29 @@ func appendFlow(data []byte, list *ast.SequenceNode, pairs []pair) ([]byte, erro
 	if at < 0 || data[at] != ']' {
 		return nil, errors.New("the list's end was not found")
 	}
-	var texts []string
-	for _, p := range pairs {
-		texts = append(texts, p.field+": "+yamlValues(p))
-	}
-	text := "{" + strings.Join(texts, ", ") + "}"
-	if len(list.Values) > 0 {
-		text = ", " + text
+	text := ""
+	for i, pairs := range entries {
+		var texts []string
+		for _, p := range pairs {
+			texts = append(texts, p.field+": "+yamlValues(p))
+		}
+		if i+len(list.Values) > 0 {
+			text += ", "
+		}
+		text += "{" + strings.Join(texts, ", ") + "}"
 	}
 	return spliced(data, splice{at, at, text}), nil
 }
 
-// block is an entry of a list, its dash behind indent spaces.
-func block(pairs []pair, indent int, newline string) string {
+// blocks are entries of a list, their dashes behind indent spaces.
+func blocks(entries [][]pair, indent int, newline string) string {
 	var b strings.Builder
-	lead := strings.Repeat(" ", indent) + "- "
-	for _, p := range pairs {
-		b.WriteString(lead + p.field + ": " + yamlValues(p) + newline)
-		lead = strings.Repeat(" ", indent+2)
+	for _, pairs := range entries {
+		lead := strings.Repeat(" ", indent) + "- "
+		for _, p := range pairs {
+			b.WriteString(lead + p.field + ": " + yamlValues(p) + newline)
+			lead = strings.Repeat(" ", indent+2)
+		}
 	}
 	return b.String()
 }

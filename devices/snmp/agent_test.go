@@ -86,7 +86,9 @@ func tryAgent(t *testing.T, path, config string) (int, *log, bool) {
 		if err := agent.Process.Kill(); err != nil {
 			t.Log(err)
 		}
-		<-ended
+		if err := <-ended; err == nil {
+			t.Error("the agent ended by itself")
+		}
 	})
 	asker := &gosnmp.GoSNMP{Target: "127.0.0.1", Port: uint16(port), Community: "areyouthere", Version: gosnmp.Version2c, Timeout: 200 * time.Millisecond}
 	if err := asker.Connect(); err != nil {
