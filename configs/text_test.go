@@ -37,6 +37,7 @@ func TestPlainIsWhatAPersonWouldRead(t *testing.T) {
 		"AOS-S command line":               {"␛[24;1H␛[2K␛[24;1H␛[1;24r␛[24;1H␛[24;1Hsw1# ␛[24;1H␛[24;6H␛[?25h␛[24;6Hs␛[24;6H␛[?25h␛[24;7Hh␛[24;0H␛E␛[24;1H␛[24;8H␛[24;1H␛[2K␛[24;1H␛[?25h␛[24;1H␛[1;24r␛[24;1HRunning configuration:␍␊", "sw1# sh\nRunning configuration:\n"},
 		"AOS-S pager":                      {"vlan 1␍␊-- MORE --, next page: Space␛[24;1H␛[2K␛[24;1H   name \"x\"␍␊", "vlan 1\n   name \"x\"\n"},
 		"a screen that is drawn":           {"␛[2J␛[1;1Hone␛[2;1Htwo␛[3;4Hthree", "one\ntwo\n   three"},
+		"going to the top loses nothing":   {"kept␛[Hnew␊", "kept\nnew\n"},
 		"clearing the screen loses nothing": {"kept␛[2J␛[HProCurve␍␊",
 			"kept\nProCurve\n"},
 		"RouterOS prompt":              {"␍␍␍␍␛[9999B[admin@MikroTik] > ␛[K␍[admin@MikroTik] > /export␍␊", "[admin@MikroTik] > /export\n"},

@@ -107,7 +107,9 @@ func settle(text []byte, spans []span) []span {
 }
 
 // appendOutside appends the parts of s that are not tokens. What is left beside
-// a token must hold a letter or a digit to be worth one of its own.
+// a token must hold a letter or a digit to be worth one of its own. After a token
+// and a blank comes another word, which a rule reached only because the token is
+// shorter than what it stands for.
 func appendOutside(out []span, text []byte, s span, tokens [][]int) []span {
 	first, _ := slices.BinarySearchFunc(tokens, s.start, func(t []int, at int) int {
 		if t[1] <= at {
@@ -126,6 +128,9 @@ func appendOutside(out []span, text []byte, s span, tokens [][]int) []span {
 		part.end = max(t[0], part.start)
 		out = appendPart(out, text, part)
 		part.start, part.end = t[1], s.end
+		if t[1] < s.end && isBlank(text[t[1]]) {
+			return out
+		}
 	}
 	if part.start < s.end {
 		out = appendPart(out, text, part)
