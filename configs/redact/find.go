@@ -94,7 +94,9 @@ func newScan(finders []*finder) *scan {
 func (s *scan) slow() []string {
 	var out []string
 	for _, i := range s.whole {
-		out = append(out, s.finders[i].re.String())
+		if f := s.finders[i]; !f.head {
+			out = append(out, f.re.String())
+		}
 	}
 	return out
 }

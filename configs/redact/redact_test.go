@@ -124,7 +124,7 @@ var shapes = []string{
 	`^! Last .*\n`, `^ab c .*$`, `password \d (?P<secret>\S+)`, `(?:password|secret) (?P<secret>\S+)`,
 	`^\s*key (?P<secret>\S+)`, `^\s+key\s+(?P<secret>\S+)`, `(?i)^user \S+\s+PASSWORD\s+(?P<secret>\w+)`,
 	`key "(?P<secret>[^"]*)"`, `(?s)BEGIN.*?END`, `^end\n*\z`, `\Ahead.*\n`, `key\n?x`, `x?\nkey`, `(?:a|b)?\s*secret\n(?:\s*\w+\n)*`,
-	`(?:key\s*){2}`, `\bkey\b`, `\Bey`, `k.?y$`, `[^k]key`, `secret|\n\nkey`, `^$\nkey`, `(?:\n|^)(?:\s|x)key`, `password(?:\n\s+\S+){1,2}`,
+	`[\s.x]key`, `[\sx]\s*key`, `(?s:.)key\s`, `(?:key\s*){2}`, `\bkey\b`, `\Bey`, `k.?y$`, `[^k]key`, `secret|\n\nkey`, `^$\nkey`, `(?:\n|^)(?:\s|x)key`, `password(?:\n\s+\S+){1,2}`,
 }
 
 func TestLookingNearLiteralsFindsWhatTheWholeTextHolds(t *testing.T) {

@@ -16,10 +16,11 @@ type shape struct {
 	near  []string // lower case, ASCII: one stands in the first line of every match that is not blank. nil: unknown
 	lines int      // non-blank lines a match can go on for after its first one
 	ends  bool     // has \A or \z: only the whole text will do
+	head  bool     // begins with \A: soon done with the whole text
 }
 
 func shapeOf(re *syntax.Regexp) shape {
-	s := shape{lines: crossings(re), ends: anchored(re)}
+	s := shape{lines: crossings(re), ends: anchored(re), head: headed(re)}
 	if s.lines == 0 {
 		s.near = literals(re)
 	} else {
@@ -37,6 +38,17 @@ func anchored(re *syntax.Regexp) bool {
 		if anchored(sub) {
 			return true
 		}
+	}
+	return false
+}
+
+// headed tells whether all of a pattern stands after \A.
+func headed(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpBeginText:
+		return true
+	case syntax.OpConcat, syntax.OpCapture:
+		return headed(re.Sub[0])
 	}
 	return false
 }
@@ -154,6 +166,8 @@ func firstLiterals(re *syntax.Regexp, started bool) []string {
 			switch {
 			case !started && isSpace(sub):
 				continue
+			case !started && (sub.Op == syntax.OpCharClass || sub.Op == syntax.OpAnyChar):
+				// One character: white space before that line, or in it.
 			case crossings(sub) > 0:
 				return better(best, firstLiterals(sub, started))
 			}
