@@ -75,6 +75,8 @@ func (k *talk) until(ends ...string) string {
 	k.t.Helper()
 	var text strings.Builder
 	buffer := make([]byte, 65536)
+	stuck := time.AfterFunc(20*time.Second, func() { _ = k.rw.Close() }) // so that a wait for the wrong text ends
+	defer stuck.Stop()
 	for {
 		n, err := k.rw.Read(buffer)
 		if n > 0 {

@@ -198,7 +198,8 @@ func TestCancelAndCloseEndWhatIsGoingOn(t *testing.T) {
 		}
 		k := (&talk{t: t, rw: rw}).privileged()
 		k.typed(config + "\n")
-		k.until("switchport mode access\r\n!\r\n", "description port 3\r\n", "GigabitEth", "\r\n")
+		half := d.Configuration(config)
+		k.until(strings.ReplaceAll(half[:len(half)/2], "\n", "\r\n"))
 		done := make(chan error)
 		go func() { _, err := k.rest(); done <- err }()
 		time.AfterFunc(10*time.Millisecond, func() { end(c, rw, cancel) })
