@@ -31,14 +31,16 @@ const (
 	DefaultKeepalive = 30 * time.Second
 )
 
-// A Dialer reaches devices. It holds no connections and may be used by many
-// goroutines at once.
+// A Dialer reaches devices. It holds no connections, only the private keys it
+// has read, and may be used by many goroutines at once. It is not to be copied.
 type Dialer struct {
 	HostKeys  HostKeys         // the pinned keys; must not be nil
 	Handshake time.Duration    // for TCP, handshake and login of each connection, and for opening a channel; 0: DefaultHandshake
 	Keepalive time.Duration    // a session silent for so long is asked for a sign of life, and closed after as long again; 0: DefaultKeepalive
 	Hosts     map[string]Hop   // jump hosts by their name in the settings
 	Now       func() time.Time // for the validity of certificates; nil: it is left to the server
+
+	keys keyCache
 }
 
 // A Hop is a jump host of the settings.
@@ -157,7 +159,7 @@ func (w *way) enter(ctx context.Context, s step) (*line, error) {
 // expected key, not its type, and the server shows a key of another type, it
 // asks for the other types in turn; no login is offered meanwhile.
 func (w *way) prove(ctx context.Context, s step, login devices.Login) (*line, error) {
-	a, err := newAttempt(s, login, w.dialer.Now)
+	a, err := newAttempt(s, login, &w.dialer.keys, w.dialer.Now)
 	if err != nil {
 		return nil, w.failure(s, devices.Usage, "log in to", err)
 	}

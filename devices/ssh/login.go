@@ -1,7 +1,6 @@
 package ssh
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +49,7 @@ type attempt struct {
 	agent    net.Conn
 }
 
-func newAttempt(s step, l devices.Login, now func() time.Time) (*attempt, error) {
+func newAttempt(s step, l devices.Login, keys *keyCache, now func() time.Time) (*attempt, error) {
 	a := &attempt{login: l, order: s.auth, legacy: s.legacy}
 	if len(a.order) == 0 {
 		a.order = []string{publicKey, password, interactive}
@@ -71,9 +70,9 @@ func newAttempt(s step, l devices.Login, now func() time.Time) (*attempt, error)
 	if l.Key.IsZero() {
 		return a, nil
 	}
-	signer, err := parseKey(l)
+	signer, err := keys.signer(l)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("login %q: %w", l.Name, err)
 	}
 	a.signers = a.prepare([]ssh.Signer{signer})
 	if len(a.signers) == 0 {
@@ -83,41 +82,6 @@ func newAttempt(s step, l devices.Login, now func() time.Time) (*attempt, error)
 		return nil, fmt.Errorf("login %q: its certificate is for another key", l.Name)
 	}
 	return a, nil
-}
-
-func parseKey(l devices.Login) (ssh.Signer, error) {
-	pem := []byte(l.Key.Reveal())
-	if !l.Passphrase.IsZero() {
-		signer, err := ssh.ParsePrivateKeyWithPassphrase(pem, []byte(l.Passphrase.Reveal()))
-		if err == nil {
-			return signer, nil
-		}
-		// A passphrase beside a key that has none does no harm.
-		if plain, err := ssh.ParsePrivateKey(pem); err == nil {
-			return plain, nil
-		}
-		return nil, fmt.Errorf("login %q: read its key: %w", l.Name, err)
-	}
-	signer, err := ssh.ParsePrivateKey(pem)
-	if _, locked := errors.AsType[*ssh.PassphraseMissingError](err); locked {
-		return nil, fmt.Errorf("login %q: its key has a passphrase, and none is given", l.Name)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("login %q: read its key: %w", l.Name, err)
-	}
-	return signer, nil
-}
-
-func parseCertificate(l devices.Login) (*ssh.Certificate, error) {
-	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(l.Certificate.Reveal()))
-	if err != nil {
-		return nil, fmt.Errorf("login %q: read its certificate: %w", l.Name, err)
-	}
-	cert, ok := key.(*ssh.Certificate)
-	if !ok || cert.CertType != ssh.UserCert {
-		return nil, fmt.Errorf("login %q: its certificate is not an OpenSSH user certificate", l.Name)
-	}
-	return cert, nil
 }
 
 // outdated refuses a certificate that no server can accept now.
@@ -130,47 +94,6 @@ func (a *attempt) outdated(now time.Time) *refusal {
 		return &refusal{login: a.login, why: "its certificate is not valid yet"}
 	}
 	return nil
-}
-
-// prepare makes signers fit to be shown: RSA without SHA-1 but, as a second
-// choice, for legacy devices, and the certificate before the key it is for.
-func (a *attempt) prepare(signers []ssh.Signer) []ssh.Signer {
-	var certified, plain []ssh.Signer
-	for _, held := range signers {
-		for _, s := range a.forms(held) {
-			if a.cert != nil && bytes.Equal(a.cert.Key.Marshal(), s.PublicKey().Marshal()) {
-				if c, err := ssh.NewCertSigner(a.cert, s); err == nil {
-					certified = append(certified, c)
-				}
-			}
-			plain = append(plain, s)
-		}
-	}
-	return append(certified, plain...)
-}
-
-// forms are the signers to show for one key. Where the server does not say
-// which signatures it takes, x/crypto can only try what each of them allows.
-func (a *attempt) forms(s ssh.Signer) []ssh.Signer {
-	if t := s.PublicKey().Type(); t != ssh.KeyAlgoRSA && t != ssh.CertAlgoRSAv01 {
-		return []ssh.Signer{s}
-	}
-	by, ok := s.(ssh.AlgorithmSigner)
-	if !ok {
-		a.notes = append(a.notes, "an RSA key that cannot sign with SHA-2 was left out")
-		return nil
-	}
-	sets := [][]string{{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}}
-	if a.legacy {
-		sets = append(sets, []string{ssh.KeyAlgoRSA})
-	}
-	var forms []ssh.Signer
-	for _, algorithms := range sets {
-		if form, err := ssh.NewSignerWithAlgorithms(by, algorithms); err == nil {
-			forms = append(forms, form)
-		}
-	}
-	return forms
 }
 
 // reset readies the attempt for a new connection. What was sent stays sent.

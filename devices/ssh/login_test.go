@@ -211,3 +211,20 @@ func TestQuestionsAreUnderstood(t *testing.T) {
 		}
 	}
 }
+
+func TestAKeyIsReadOnceForAFleet(t *testing.T) {
+	t.Parallel()
+	var cache keyCache
+	l := devices.Login{Key: devices.NewSecret(pemKey(t, "canary-p").private), Passphrase: devices.NewSecret("canary-p")}
+	first, err := cache.signer(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := cache.signer(l); err != nil || again != first {
+		t.Errorf("it was read again: %v", err)
+	}
+	l.Passphrase = devices.NewSecret("canary-other")
+	if _, err := cache.signer(l); err == nil {
+		t.Error("a wrong passphrase opens a key that was read before")
+	}
+}
