@@ -35,7 +35,9 @@ func TestAShellEchoesAnswersAndPrompts(t *testing.T) {
 		t.Errorf("Enter alone got %q: CR and LF are one key", got)
 	}
 	k.typed("vdc one\n")
-	k.until("lab-sw-1-one#")
+	if got := k.until("lab-sw-1-one#"); got != "vdc one\r\nlab-sw-1-one#" {
+		t.Errorf("a command that changes the prompt got %q", got)
+	}
 	k.typed("end\n")
 	k.until("\nlab-sw-1#")
 	k.typed("exit\n")
@@ -217,5 +219,29 @@ func TestCancelAndCloseEndWhatIsGoingOn(t *testing.T) {
 	defer c.Close()
 	if _, err := c.Run(ctx, "/export", io.Discard); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestAFlowThatFailedHoldsNothingBack(t *testing.T) {
+	t.Parallel()
+	why := errors.New("the reason")
+	for what, c := range map[string]struct {
+		stop func(*flow)
+		want string
+	}{
+		"end":  {func(f *flow) { f.end(why) }, "said"},
+		"fail": {func(f *flow) { f.fail(why) }, ""},
+	} {
+		f := newFlow()
+		if _, err := io.WriteString(f, "said"); err != nil {
+			t.Fatal(err)
+		}
+		c.stop(f)
+		if got, err := io.ReadAll(f); string(got) != c.want || !errors.Is(err, why) {
+			t.Errorf("%s: %q, %v", what, got, err)
+		}
+		if _, err := io.WriteString(f, "more"); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("%s: writing on: %v", what, err)
+		}
 	}
 }
