@@ -116,3 +116,36 @@ func TestAddressesOfJumpHostsAreCompleted(t *testing.T) {
 		}
 	}
 }
+
+func TestAJumpHostOutsideTheSettingsUsesTheDevicesLogins(t *testing.T) {
+	t.Parallel()
+	d := &Dialer{Hosts: map[string]Hop{
+		"bare": {Address: "10.0.0.1"},
+		"own":  {Address: "10.0.0.2:2222", Login: []devices.Login{{User: "hop"}}, Legacy: true, HostKeys: []string{"SHA256:x"}},
+	}}
+	logins := []devices.Login{login("a", rightPassword), login("b", wrongPassword)}
+	for jump, want := range map[string]struct{ address, users string }{
+		"bare":         {"10.0.0.1:22", "backup backup"},
+		"own":          {"10.0.0.2:2222", "hop"},
+		"eve@10.0.0.3": {"10.0.0.3:22", "eve eve"},
+		"10.0.0.4:24":  {"10.0.0.4:24", "backup backup"},
+	} {
+		s, err := d.hop(jump, logins)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var users []string
+		for _, l := range s.logins {
+			users = append(users, l.User)
+		}
+		if got := strings.Join(users, " "); s.host.Address != want.address || got != want.users {
+			t.Errorf("%s: %s as %s, want %s as %s", jump, s.host.Address, got, want.address, want.users)
+		}
+		if s.legacy != (jump == "own") || (len(s.host.Expected) == 1) != (jump == "own") {
+			t.Errorf("%s: legacy %t, expected keys %v", jump, s.legacy, s.host.Expected)
+		}
+	}
+	if logins[0].User != "backup" {
+		t.Error("the device's own logins were changed")
+	}
+}

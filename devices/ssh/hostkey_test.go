@@ -114,10 +114,13 @@ func TestNewSessionKeysDoNotAskTheStoreAgain(t *testing.T) {
 	})
 	keys := trusting(p.address, p.key.PublicKey())
 	c := open(t, p, &Dialer{HostKeys: keys}, with(login("a", rightPassword)))
-	var got lockedBuffer
-	status, err := c.Run(t.Context(), "show", &got)
-	if err != nil || status != 0 || len(got.String()) != 200*512 {
-		t.Errorf("status %d, %d bytes, %v", status, len(got.String()), err)
+	// An exchange begun in one command is over by the end of the next.
+	for range 3 {
+		var got lockedBuffer
+		status, err := c.Run(t.Context(), "show", &got)
+		if err != nil || status != 0 || len(got.String()) != 200*512 {
+			t.Errorf("status %d, %d bytes, %v", status, len(got.String()), err)
+		}
 	}
 	if len(keys.checked) != 1 {
 		t.Errorf("the store was asked %d times", len(keys.checked))
