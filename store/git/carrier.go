@@ -39,7 +39,9 @@ func (s *Store) transport(remote Remote) (*carrier, error) {
 	switch ep.Protocol {
 	case "ssh", "file":
 	case "https":
-		c.http = &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+		if c.http = s.web; c.http == nil {
+			c.http = &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+		}
 	default:
 		return nil, usage(fmt.Errorf("%s:// is no address to push to", ep.Protocol), "use ssh://, https:// or a path")
 	}

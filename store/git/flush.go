@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
 
 	"belay/configs"
 )
@@ -19,36 +20,13 @@ const (
 // lockPatience is how long a flush waits for another process's flush.
 const lockPatience = time.Minute
 
-// submit hands req to the repository's flusher and waits. Whoever comes first
-// starts it; it writes for all that wait, one pack and one move of the branch at a
-// time, and ends when nobody does. A canceled caller gets his error at once, and
-// no answer whether it was still written.
+// submit hands req to the repository's flusher and waits. It writes for all that
+// wait, one pack and one move of the branch at a time. A canceled caller gets his
+// error at once, and no answer whether it was still written.
 func (r *repo) submit(ctx context.Context, req *request) (configs.Version, error) {
-	r.mu.Lock()
-	r.waiting = append(r.waiting, req)
-	if !r.flushing {
-		r.flushing = true
-		go r.flushAll(context.WithoutCancel(ctx))
-	}
-	r.mu.Unlock()
-	select {
-	case a := <-req.answer:
-		return a.version, a.err
-	case <-ctx.Done():
-		r.mu.Lock()
-		r.waiting = slices.DeleteFunc(r.waiting, func(q *request) bool { return q == req })
-		r.mu.Unlock()
-		return configs.Version{}, ctx.Err()
-	}
-}
-
-func (r *repo) flushAll(ctx context.Context) {
-	for {
-		batch := r.batch()
-		if batch == nil {
-			return
-		}
-		answers, err := r.flush(ctx, batch)
+	background := context.WithoutCancel(ctx)
+	r.commits.put(req, flushSize, func(batch []*request) {
+		answers, err := r.flush(background, batch)
 		for i, q := range batch {
 			if err != nil {
 				q.answer <- answer{err: err}
@@ -56,30 +34,27 @@ func (r *repo) flushAll(ctx context.Context) {
 				q.answer <- answers[i]
 			}
 		}
+	})
+	a, err := wait(ctx, &r.commits, req, req.answer)
+	if err != nil {
+		return configs.Version{}, err
 	}
+	return a.version, a.err
 }
 
-// batch takes the next ones from the queue; nil ends the flusher.
-func (r *repo) batch() []*request {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// flushSize is how many of those waiting one flush takes: at least one.
+func flushSize(waiting []*request) int {
 	n, size := 0, 0
-	for n < len(r.waiting) && n < flushCommits && (n == 0 || size < flushBytes) {
-		for _, t := range r.waiting[n].snap.Texts {
+	for n < len(waiting) && n < flushCommits && (n == 0 || size < flushBytes) {
+		for _, t := range waiting[n].snap.Texts {
 			size += t.Clean.Len()
 		}
-		for _, o := range r.waiting[n].snap.Originals {
+		for _, o := range waiting[n].snap.Originals {
 			size += len(o.Bytes)
 		}
 		n++
 	}
-	if n == 0 {
-		r.flushing = false
-		return nil
-	}
-	batch := r.waiting[:n:n]
-	r.waiting = r.waiting[n:]
-	return batch
+	return n
 }
 
 // flush keeps a batch: all of it or, with an error, nothing of it. One request
@@ -111,9 +86,15 @@ func (r *repo) flush(ctx context.Context, batch []*request) (answers []answer, e
 	st := was.clone()
 	st.durable = true
 	var items []item
+	have := map[plumbing.Hash]bool{}
 	for _, q := range batch {
 		made, v, err := st.add(q, r.now())
-		items = append(items, made...)
+		for _, it := range made { // two devices with one text: a pack holds no object twice
+			if !have[it.hash] {
+				have[it.hash] = true
+				items = append(items, it)
+			}
+		}
 		answers = append(answers, answer{v, err})
 	}
 	if len(items) > 0 {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,6 +33,7 @@ type Store struct {
 
 	mu    sync.Mutex
 	repos map[string]*repo
+	web   *http.Transport // for https remotes; nil: one for each push
 }
 
 var (
@@ -46,19 +48,23 @@ type repo struct {
 	dir      string // …/history.git
 	now      func() time.Time
 
-	mu       sync.Mutex
-	waiting  []*request // commits that the next flush writes
-	flushing bool
-	state    *state // as of state.head; nil: not loaded
+	commits queue[*request]
+	proofs  queue[*proving]
+	reads   queue[*reading]
 
+	mu      sync.Mutex
+	state   *state     // as of state.head; nil: not loaded
 	loading sync.Mutex // one load at a time
 	swept   bool       // by this process; guarded by belay.lock
-	pushes  pushes
 }
 
 func (s *Store) repo(customer string) (*repo, error) {
 	if err := devices.CheckName(customer); err != nil {
 		return nil, &devices.Error{Kind: devices.Usage, Op: "open history", Err: err}
+	}
+	dir, err := filepath.Abs(filepath.Join(s.Dir, "customers", customer, "history.git"))
+	if err != nil {
+		return nil, fmt.Errorf("open history: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +73,7 @@ func (s *Store) repo(customer string) (*repo, error) {
 		if s.repos == nil {
 			s.repos = map[string]*repo{}
 		}
-		r = &repo{customer: customer, dir: filepath.Join(s.Dir, "customers", customer, "history.git"), now: s.Now}
+		r = &repo{customer: customer, dir: dir, now: s.Now}
 		s.repos[customer] = r
 	}
 	return r, nil

@@ -116,11 +116,17 @@ func startChild(t testing.TB, role, dir, name string, count int) *childProcess {
 
 // acknowledged reads what the child says it has kept, to the end.
 func (p *childProcess) acknowledged() []string {
+	return p.acknowledgedUntil(func(int) {})
+}
+
+// acknowledgedUntil calls told with how many there are, from the first one on.
+func (p *childProcess) acknowledgedUntil(told func(n int)) []string {
 	var lines []string
 	for p.out.Scan() {
 		// What the kill cut off was not said.
 		if f := strings.Fields(p.out.Text()); len(f) == 4 && f[0] == "kept" && len(f[3]) == 64 {
 			lines = append(lines, p.out.Text())
+			told(len(lines))
 		}
 	}
 	return lines
@@ -158,7 +164,7 @@ func TestConcurrentCommitsShareOnePack(t *testing.T) {
 	start := make(chan struct{})
 	for i := range 200 {
 		wg.Go(func() {
-			snap := snapshot(t, "acme", fmt.Sprintf("sw-%d", i), fmt.Sprintf("%d\n", i), i)
+			snap := snapshot(t, "acme", fmt.Sprintf("sw-%d", i), fmt.Sprintf("%d\n", i/4), i) // four with one text
 			snap.By.Name = fmt.Sprintf("Person %d", i)
 			<-start
 			if v, err := s.Commit(t.Context(), snap); err != nil || !v.New {
@@ -241,10 +247,15 @@ func TestAKilledWriterLosesNothing(t *testing.T) {
 	var all []string
 	for i := range kills {
 		c := startChild(t, []string{"committing", "maintaining"}[i%2], dir, fmt.Sprintf("k%d", i%7), 1000)
-		// Some at once, in the making of the repository; most in full flight.
-		after := time.AfterFunc(time.Duration(20+rand.IntN(250))*time.Millisecond, func() { _ = c.Process.Kill() })
-		all = append(all, c.acknowledged()...)
-		after.Stop()
+		kill := func() { _ = c.Process.Kill() }
+		if i%5 == 0 { // at any moment from the start
+			time.AfterFunc(time.Duration(rand.IntN(200))*time.Millisecond, kill)
+		}
+		all = append(all, c.acknowledgedUntil(func(n int) {
+			if n == 1 { // in full flight
+				time.AfterFunc(time.Duration(rand.IntN(100_000))*time.Microsecond, kill)
+			}
+		})...)
 		if err := c.Wait(); err == nil || c.ProcessState.ExitCode() != -1 {
 			t.Fatalf("the child ended by itself: %v: %s", err, c.stderr)
 		}

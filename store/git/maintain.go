@@ -166,7 +166,9 @@ func (r *repo) packAll(ctx context.Context, program, temp string, held *os.File)
 	c := exec.CommandContext(ctx, program, "--git-dir", r.dir, "-c", "core.fsync=all", "-c", "pack.threads=1",
 		"-c", "pack.writeReverseIndex=false", "pack-objects", "--all", "--no-reuse-object", "--delta-base-offset",
 		"--non-empty", "--quiet", filepath.Join(temp, "pack"))
-	c.Env = []string{"LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null"}
+	// git's own temporaries shall lie in our folder too, not among the packs.
+	c.Env = []string{"LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_OBJECT_DIRECTORY=" + temp,
+		"GIT_ALTERNATE_OBJECT_DIRECTORIES=" + filepath.Join(r.dir, "objects")}
 	c.ExtraFiles = []*os.File{held}
 	c.WaitDelay = 5 * time.Second
 	var stdout, stderr bytes.Buffer

@@ -67,11 +67,19 @@ func (s *Store) Originals(ctx context.Context, v configs.Version) ([]configs.Sea
 	return sealed, nil
 }
 
+// A reading is one version that somebody wants to see. Those that wait at the
+// same time share one opening, which is later than all their commits.
+type reading struct {
+	v      configs.Version
+	read   func(*reader, document, []object.TreeEntry) error
+	answer chan error
+}
+
 // version opens the repository anew and looks a version up.
 func (s *Store) version(ctx context.Context, v configs.Version, read func(*reader, document, []object.TreeEntry) error) error {
 	err := ctx.Err()
 	if err == nil {
-		err = s.readVersion(v, read)
+		err = s.readVersion(ctx, v, read)
 	}
 	if err != nil {
 		return &devices.Error{Kind: devices.KindOf(err), Op: "read back", Device: string(v.ID), Err: err}
@@ -79,7 +87,7 @@ func (s *Store) version(ctx context.Context, v configs.Version, read func(*reade
 	return nil
 }
 
-func (s *Store) readVersion(v configs.Version, read func(*reader, document, []object.TreeEntry) error) (err error) {
+func (s *Store) readVersion(ctx context.Context, v configs.Version, read func(*reader, document, []object.TreeEntry) error) error {
 	r, err := s.device(v.ID)
 	if err != nil {
 		return err
@@ -91,11 +99,28 @@ func (s *Store) readVersion(v configs.Version, read func(*reader, document, []ob
 	if err != nil {
 		return err
 	}
+	q := &reading{v, read, make(chan error, 1)}
+	r.reads.put(q, everyone, r.readAll)
+	err, gone := wait(ctx, &r.reads, q, q.answer)
+	return errors.Join(err, gone)
+}
+
+func (r *repo) readAll(batch []*reading) {
 	rd, err := r.open()
-	if err != nil {
-		return err
+	for i, q := range batch {
+		if err != nil {
+			q.answer <- err
+			continue
+		}
+		got := rd.version(q.v, q.read)
+		if i == len(batch)-1 {
+			got = errors.Join(got, rd.close())
+		}
+		q.answer <- got
 	}
-	defer func() { err = errors.Join(err, rd.close()) }()
+}
+
+func (rd *reader) version(v configs.Version, read func(*reader, document, []object.TreeEntry) error) error {
 	c, err := rd.commit(plumbing.NewHash(v.Commit))
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -33,14 +32,9 @@ const pushTimeout = 2 * time.Minute
 // errDiverged says that the remote's main is not an ancestor of ours.
 var errDiverged = errors.New("the remote's main has commits that are not in this history")
 
-// pushes collects those who wait for a push; guarded by repo.mu.
-type pushes struct {
-	waiting []*proving
-	running bool
-}
-
 type proving struct {
 	commit string
+	remote Remote
 	answer chan proof
 }
 
@@ -70,39 +64,16 @@ func (s *Store) Prove(ctx context.Context, v configs.Version) (configs.Proof, er
 		return none, nil
 	}
 	remote.URL = strings.ReplaceAll(remote.URL, "{customer}", r.customer)
-	p := &proving{v.Commit, make(chan proof, 1)}
-	r.mu.Lock()
-	r.pushes.waiting = append(r.pushes.waiting, p)
-	if !r.pushes.running {
-		r.pushes.running = true
-		go s.pushAll(context.WithoutCancel(ctx), r, remote)
+	p := &proving{v.Commit, remote, make(chan proof, 1)}
+	background := context.WithoutCancel(ctx)
+	r.proofs.put(p, everyone, func(batch []*proving) {
+		s.pushBatch(background, r, batch[len(batch)-1].remote, batch)
+	})
+	got, err := wait(ctx, &r.proofs, p, p.answer)
+	if err != nil {
+		return none, err
 	}
-	r.mu.Unlock()
-	select {
-	case got := <-p.answer:
-		return got.Proof, got.err
-	case <-ctx.Done():
-		r.mu.Lock()
-		r.pushes.waiting = slices.DeleteFunc(r.pushes.waiting, func(q *proving) bool { return q == p })
-		r.mu.Unlock()
-		return none, ctx.Err()
-	}
-}
-
-// pushAll pushes until nobody waits. Who comes while a push runs waits for the
-// next one: this one may have begun before his commit.
-func (s *Store) pushAll(ctx context.Context, r *repo, remote Remote) {
-	for {
-		r.mu.Lock()
-		batch := r.pushes.waiting
-		r.pushes.waiting = nil
-		r.pushes.running = len(batch) > 0
-		r.mu.Unlock()
-		if len(batch) == 0 {
-			return
-		}
-		s.pushBatch(ctx, r, remote, batch)
-	}
+	return got.Proof, got.err
 }
 
 func (s *Store) pushBatch(ctx context.Context, r *repo, remote Remote, batch []*proving) {

@@ -1,0 +1,359 @@
+package git
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"belay/configs"
+	"belay/devices"
+)
+
+// asRoot skips where mounting is not possible. In CI a root that cannot mount fails.
+func asRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("mounting a file system needs root: this test is skipped")
+	}
+}
+
+func mount(t *testing.T, args ...string) (dir string) {
+	t.Helper()
+	asRoot(t)
+	dir = t.TempDir()
+	if out, err := exec.Command("mount", append(args, dir)...).CombinedOutput(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("mount: %v: %s", err, out)
+		}
+		t.Skipf("mount: %v: %s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v: %s", err, out)
+		}
+	})
+	return dir
+}
+
+// A disk that fills up at any step: an error, nothing acknowledged, nothing
+// damaged; and with room again it goes on by itself.
+func TestAFullDiskHarmsNothing(t *testing.T) {
+	t.Parallel()
+	needGit(t)
+	disk := mount(t, "-t", "tmpfs", "-o", "size=3m,mode=0700", "tmpfs")
+	s := open(t, filepath.Join(disk, "belay-data"))
+	big := func(i int) configs.Snapshot {
+		b := make([]byte, 40_000+rand.IntN(40_000))
+		for j := range b {
+			b[j] = "0123456789abcdef"[rand.IntN(16)]
+		}
+		return snapshot(t, "acme", fmt.Sprintf("sw-%d", i%3), string(b), i)
+	}
+	kept := map[string]configs.Version{}
+	ballast := filepath.Join(disk, "ballast")
+	fails := 0
+	for i := range 60 {
+		// Room for a random part of what one commit writes, so that every step meets
+		// the end of the disk some time.
+		var st syscall.Statfs_t
+		if err := syscall.Statfs(disk, &st); err != nil {
+			t.Fatal(err)
+		}
+		if i%3 > 0 {
+			free := int64(st.Bavail) * st.Bsize
+			if err := os.WriteFile(ballast, make([]byte, max(0, free-int64(rand.IntN(90_000)))), 0o600); err != nil && !errors.Is(err, syscall.ENOSPC) {
+				t.Fatal(err)
+			}
+		}
+		v, err := s.Commit(t.Context(), big(i))
+		if err == nil {
+			kept[v.Commit] = v
+		} else {
+			fails++
+			if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(devices.HintOf(err), "free some space") {
+				t.Errorf("error %v, hint %q", err, devices.HintOf(err))
+			}
+		}
+		if i%10 == 5 {
+			if _, err := s.Maintain(t.Context(), "acme"); err != nil {
+				t.Logf("maintenance on a full disk: %v", err)
+			}
+		}
+		if err := removeIfThere(ballast); err != nil {
+			t.Fatal(err)
+		}
+		if i%20 == 19 {
+			fsck(t, s.Dir)
+		}
+	}
+	if fails < 5 || len(kept) < 5 {
+		t.Errorf("%d failures and %d kept: the disk was not at its end", fails, len(kept))
+	}
+	t.Logf("%d failures, %d kept", fails, len(kept))
+	for _, v := range kept {
+		if _, err := s.Texts(t.Context(), v); err != nil {
+			t.Error(err)
+		}
+	}
+	n := 0
+	for i := range 3 {
+		for v, err := range s.History(t.Context(), devices.ID(fmt.Sprintf("acme/sw-%d", i))) {
+			if err != nil {
+				t.Error(err)
+			}
+			if _, ok := kept[v.Commit]; ok {
+				n++
+			}
+		}
+	}
+	if n != len(kept) {
+		t.Errorf("%d of %d acknowledged versions are in history", n, len(kept))
+	}
+}
+
+func TestWhatInterruptedWritersLeaveIsSwept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	commit(t, s, snapshot(t, "acme", "fw-hq", "one\n", 1))
+	packs := filepath.Join(gitDir(s, "acme"), "objects", "pack")
+	orphan := "pack-" + strings.Repeat("0f", 20)
+	old := time.Now().Add(-time.Hour)
+	for _, name := range []string{"tmp_belay_pack_1", "tmp_belay_idx_2", orphan + ".idx", "tmp_pack_git", "pack-" + strings.Repeat("0e", 20) + ".pack"} {
+		path := filepath.Join(packs, name)
+		if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	young := filepath.Join(packs, "tmp_pack_young") // another git may be at it
+	if err := os.WriteFile(young, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(gitDir(s, "acme"), "belay-pack-1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(filepath.Dir(gitDir(s, "acme")), ".new-1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, dir)
+	commit(t, again, snapshot(t, "acme", "fw-hq", "two\n", 2))
+	names, err := listing(packs)
+	if err != nil || len(names) != 5 {
+		t.Errorf("left in objects/pack: %v, %v", names, err)
+	}
+	if _, err := os.Stat(young); err != nil {
+		t.Errorf("another git's temporary: %v", err)
+	}
+	if err := os.Remove(young); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(gitDir(s, "acme"), "belay-pack-*")); err != nil || len(left) > 0 {
+		t.Errorf("left of maintenance: %v, %v", left, err)
+	}
+}
+
+func TestALockThatTheDeadHoldIsTaken(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	commit(t, s, snapshot(t, "acme", "fw-hq", "0\n", 1))
+	ref := filepath.Join(gitDir(s, "acme"), "refs", "heads", "main.lock")
+	leave := func(mark string) time.Duration {
+		t.Helper()
+		if err := os.WriteFile(ref, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(gitDir(s, "acme"), "belay.lock"), []byte(mark), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		commit(t, s, snapshot(t, "acme", "fw-hq", mark+".\n", 2))
+		return time.Since(began)
+	}
+	if took := leave("4711 " + moving + "\n"); took > foreignPatience/2 {
+		t.Errorf("ours, left by a dead writer: waited %s", took)
+	}
+	if took := leave(idle); took < foreignPatience {
+		t.Errorf("another git's: waited only %s", took)
+	}
+	// One that lets go in time is not robbed.
+	if err := os.WriteFile(ref, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(200*time.Millisecond, func() { _ = os.Remove(ref) })
+	commit(t, s, snapshot(t, "acme", "fw-hq", "last\n", 3))
+}
+
+func TestABranchThatAnotherGitMovedOrPackedIsFollowed(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	first := commit(t, s, snapshot(t, "acme", "fw-hq", "one\n", 1))
+	git(t, "--git-dir", gitDir(s, "acme"), "pack-refs", "--all")
+	second := commit(t, s, snapshot(t, "acme", "fw-hq", "two\n", 2))
+	git(t, "--git-dir", gitDir(s, "acme"), "update-ref", "refs/heads/main", first.Commit)
+	v, ok, err := s.Newest(t.Context(), "acme/fw-hq")
+	if err != nil || !ok || v.Commit != first.Commit {
+		t.Errorf("newest is %s, %t, %v; want %s", v.Commit, ok, err, first.Commit)
+	}
+	if v := commit(t, s, snapshot(t, "acme", "fw-hq", "two\n", 3)); !v.New || v.Commit == second.Commit {
+		t.Errorf("got %+v", v)
+	}
+}
+
+func TestDamageIsSaid(t *testing.T) {
+	t.Parallel()
+	s := &Store{Dir: t.TempDir(), Now: func() time.Time { return at(0) }}
+	var all []configs.Version
+	for i := range 4 {
+		all = append(all, commit(t, s, snapshot(t, "acme", "fw-hq", strings.Repeat(fmt.Sprintf("line %d\n", i), 500), i)))
+	}
+	packs, err := filepath.Glob(filepath.Join(gitDir(s, "acme"), "objects", "pack", "*.pack"))
+	if err != nil || len(packs) != 4 {
+		t.Fatal(packs, err)
+	}
+	bad := func(s *Store) (n int) {
+		for v, err := range s.Verify(t.Context(), "acme", 1, 0, func(b []byte) ([]byte, error) { return []byte(strings.TrimPrefix(string(b), "sealed\x00")), nil }) {
+			if err != nil || len(v.Problems) > 0 {
+				n++
+			}
+		}
+		return n
+	}
+	if n := bad(s); n != 0 {
+		t.Errorf("%d problems before the damage", n)
+	}
+	for _, p := range packs { // the sealed original is stored plainly: a bit of it turns
+		b, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := strings.Index(string(b), "original of line 2")
+		if i < 0 {
+			continue
+		}
+		b[i+20] ^= 1
+		if err := os.WriteFile(p, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, v := range all {
+		_, err := s.Originals(t.Context(), v)
+		if (err != nil) != (i == 2) || i == 2 && devices.KindOf(err) != devices.Damaged {
+			t.Errorf("originals of version %d: %v", i, err)
+		}
+		if _, err := s.Texts(t.Context(), v); err != nil {
+			t.Errorf("texts of version %d: %v", i, err)
+		}
+	}
+	if n := bad(s); n != 1 {
+		t.Errorf("%d problems found, want 1", n)
+	}
+	wrong := all[1]
+	wrong.Files = []configs.VersionFile{{Name: configs.MainFile, Digest: strings.Repeat("0", 64)}}
+	if _, err := s.Texts(t.Context(), wrong); devices.KindOf(err) != devices.Damaged {
+		t.Errorf("another text than was kept: %v", err)
+	}
+	if err := os.Truncate(packs[0], 40); err != nil {
+		t.Fatal(err)
+	}
+	if n := bad(&Store{Dir: s.Dir, Now: s.Now}); n == 0 {
+		t.Error("a pack without an end was not noticed")
+	}
+}
+
+func TestSharesOfVerifyTakeEverythingInTurn(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	for i := range 30 {
+		commit(t, s, snapshot(t, "acme", "fw-hq", fmt.Sprint(i, "\n"), i))
+	}
+	seen := map[string]int{}
+	for part := range 4 {
+		n := 0
+		for v, err := range s.Verify(t.Context(), "acme", 0.25, 0.25*float64(part), nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[v.Version.Commit]++
+			n++
+		}
+		if n == 30 {
+			t.Error("a quarter was all of it")
+		}
+	}
+	if len(seen) != 30 {
+		t.Errorf("%d of 30 versions verified", len(seen))
+	}
+	for c, n := range seen {
+		if n != 1 {
+			t.Errorf("%s verified %d times", c, n)
+		}
+	}
+}
+
+func TestMaintenanceLeavesOnePackAndLetsCapturesGoOn(t *testing.T) {
+	t.Parallel()
+	needGit(t)
+	s := open(t, t.TempDir())
+	var all []configs.Version
+	for i := range 40 {
+		all = append(all, commit(t, s, snapshot(t, "acme", "fw-hq", strings.Repeat("common line\n", 500)+fmt.Sprint(i, "\n"), i)))
+	}
+	if need, err := s.NeedsMaintenance("acme"); err != nil || !need {
+		t.Errorf("40 packs: need %t, %v", need, err)
+	}
+	stop := make(chan struct{})
+	longest := make(chan time.Duration)
+	go func() {
+		var worst time.Duration
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				longest <- worst
+				return
+			default:
+			}
+			began := time.Now()
+			if _, err := s.Commit(t.Context(), snapshot(t, "acme", "beside", fmt.Sprint(i, "\n"), 1)); err != nil {
+				t.Error(err)
+			}
+			worst = max(worst, time.Since(began))
+		}
+	}()
+	s2 := &Store{Dir: s.Dir, Now: time.Now} // as another process has it
+	rep, err := s2.Maintain(t.Context(), "acme")
+	close(stop)
+	worst := <-longest
+	if err != nil || rep.Packs < 40 || rep.Left >= 40 || rep.Spare <= 0 || rep.Skipped != "" {
+		t.Errorf("got %+v, %v", rep, err)
+	}
+	if worst > time.Second || rep.Locked > time.Second {
+		t.Errorf("a capture waited %s, of that locked %s", worst, rep.Locked)
+	}
+	t.Logf("%+v, longest commit %s", rep, worst)
+	for _, v := range all {
+		if _, err := s.Texts(t.Context(), v); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := s.Maintain(t.Context(), "acme"); err != nil {
+		t.Error(err)
+	}
+	if rep, err := s.Maintain(t.Context(), "acme"); err != nil || rep.Skipped == "" {
+		t.Errorf("with one pack: %+v, %v", rep, err)
+	}
+	s.Git = "no-such-git"
+	commit(t, s, snapshot(t, "acme", "fw-hq", "more\n", 1))
+	if _, err := s.Maintain(t.Context(), "acme"); devices.HintOf(err) == "" || err == nil {
+		t.Errorf("without git: %v", err)
+	}
+}
