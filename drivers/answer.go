@@ -14,7 +14,7 @@ type answer struct {
 	raw  []byte // byte-true
 	text []byte // as a person would read it: LF line ends, no terminal sequences, no pager
 
-	status int // exit status, on a channel of its own; -1 where the device sent none
+	status int // exit status, on a channel of its own
 }
 
 // ask types a short command and takes what comes before the next prompt.

@@ -17,7 +17,7 @@ type Conn interface {
 	// Shell asks for a terminal. Its Read returns io.EOF when the device ends it.
 	Shell(ctx context.Context, t devices.Terminal) (io.ReadWriteCloser, error)
 	// Run runs one command without a terminal. The status is -1 where the
-	// device sent none.
+	// device sent none: then nothing says that the command came to its end.
 	Run(ctx context.Context, command string, out io.Writer) (status int, err error)
 	Reached() devices.Reached
 	Close() error
@@ -199,6 +199,8 @@ func execute(ctx context.Context, conn Conn, command string, idle time.Duration)
 		return answer{}, context.Cause(ctx)
 	case err != nil:
 		return answer{}, fmt.Errorf("connection lost after %d bytes: %w", len(w.raw), err)
+	case status < 0:
+		return answer{}, fmt.Errorf("the channel was closed after %d bytes without the command's exit status", len(w.raw))
 	case len(w.raw) > maxAnswer:
 		return answer{}, fmt.Errorf("answer of more than %d MB", maxAnswer>>20)
 	}

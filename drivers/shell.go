@@ -1,6 +1,7 @@
 package drivers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,10 +19,6 @@ import (
 // maxAnswer is the most one answer may hold, in bytes. The largest
 // configurations known are of some 20 MB.
 const maxAnswer = 128 << 20
-
-// nudge is how long a device may be silent at a prompt before Enter is pressed
-// (once more), where an answer to Enter is owed.
-const nudge = 3 * time.Second
 
 var errStalled = errors.New("the device fell silent")
 
@@ -182,51 +179,6 @@ func (s *shell) prompts(b []byte) (body []byte, n int) {
 	}
 }
 
-// settle reads to a prompt that is the device's and not a line that looks like
-// one: Enter must bring the same prompt straight back. done may tell from what
-// stands before the first prompt that it needs no such proof.
-func (s *shell) settle(gates bool, done func(body []byte) bool) (body []byte, err error) {
-	// Where an answer to Enter is owed and nothing comes, the device may have
-	// thrown away what was typed ahead: Enter is pressed once more. A lost
-	// connection shows in the next read.
-	press := time.AfterFunc(nudge, func() { _, _ = io.WriteString(s.rw, s.d.enter) })
-	defer press.Stop()
-	owed := gates
-	if !owed {
-		press.Stop()
-	}
-	pressed := false
-	for {
-		if err := s.read(); err != nil {
-			return nil, err
-		}
-		if owed {
-			press.Reset(nudge)
-		}
-		tail := s.tail()
-		if ok, err := s.answered(tail, gates); err != nil {
-			return nil, err
-		} else if ok {
-			continue
-		}
-		if gates && matchLine(s.d.prompt, strings.TrimLeft(tail, " ")) {
-			s.base = baseOf(tail)
-		}
-		body, n := s.prompts(s.buf)
-		switch {
-		case n == 0:
-		case n >= 2 && pressed, !pressed && done != nil && done(body):
-			return body, nil
-		case !pressed:
-			pressed, owed = true, true
-			if err := s.send(s.d.enter); err != nil {
-				return nil, err
-			}
-			press.Reset(nudge)
-		}
-	}
-}
-
 // until reads to a prompt, or to the tail that stop matches.
 func (s *shell) until(stop *regexp.Regexp) (asked bool, err error) {
 	for {
@@ -240,11 +192,15 @@ func (s *shell) until(stop *regexp.Regexp) (asked bool, err error) {
 		}
 		if ok, err := s.answered(tail, false); err != nil {
 			return false, err
-		} else if !ok && s.isPrompt(tail) {
+		} else if !ok && s.below() && s.isPrompt(tail) {
 			return false, nil
 		}
 	}
 }
+
+// below tells whether a line has ended since the command was typed. Before, a
+// device that draws its prompt anew to echo the command is not at its prompt.
+func (s *shell) below() bool { return bytes.IndexByte(s.buf, '\n') >= 0 }
 
 func (s *shell) fresh() { s.buf, s.pages, s.from = s.buf[:0], nil, 0 }
 

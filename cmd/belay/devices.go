@@ -183,7 +183,7 @@ that are not in the inventory yet. A second run adds nothing.`,
 			if file == "" {
 				file = w.settings.Inventory[0]
 			}
-			added := 0
+			var added []devices.Device
 			for _, d := range list.Devices {
 				if _, err := w.catalog.Find(d.Driver); err != nil {
 					warn(p.err, "%s: %v", d.Where, err)
@@ -191,12 +191,12 @@ that are not in the inventory yet. A second run adds nothing.`,
 				if _, err := w.inventory.Find(d.String()); err == nil {
 					continue
 				}
-				if err := devices.Append(w.settings.path(file), d); err != nil {
-					return err
-				}
-				added++
+				added = append(added, d)
 			}
-			_, err = fmt.Fprintf(p.out, "%d devices read, %d added to %s\n", len(list.Devices), added, file)
+			if err := devices.Append(w.settings.path(file), added...); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(p.out, "%d devices read, %d added to %s\n", len(list.Devices), len(added), file)
 			return err
 		},
 	}

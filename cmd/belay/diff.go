@@ -53,11 +53,11 @@ beginning of a version's name, or ~1 for the one before the newest.`,
 				names := []string{a.Name + "@" + short(a.Commit), b.Name + "@" + short(b.Commit)}
 				if p.json {
 					added, removed := diff.Stat(was, is)
-					return p.printJSON(map[string]any{"device": d.String(), "old": a.Commit, "new": b.Commit, "added": added, "removed": removed, "diff": diff.Unified(names[0], names[1], was, is, diff.Options{Context: lines})})
+					return p.printJSON(map[string]any{"device": d.String(), "old": a.Commit, "new": b.Commit, "added": added, "removed": removed, "diff": diff.Unified(names[0], names[1], was, is, lines)})
 				}
-				text := diff.Unified(names[0], names[1], was, is, o)
+				text := o.Unified(names[0], names[1], was, is)
 				if side {
-					text = diff.SideBySide(was, is, o)
+					text = o.SideBySide(was, is)
 				}
 				_, err = fmt.Fprint(p.out, text)
 				return err

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"belay/devices"
+	"belay/store/vault"
 )
 
 // secrets resolves what the settings say about secrets, each source once a run.
 type secrets struct {
 	s     *settings
-	vault func(ctx context.Context, name, field string) (string, error)
+	vault func(ctx context.Context, name string) (vault.Fields, bool, error)
 
 	mu   sync.Mutex
 	seen map[string]devices.Secret
@@ -56,8 +57,18 @@ func (r *secrets) read(ctx context.Context, src *secretSource, field string) (st
 	case len(src.Command) > 0:
 		return output(ctx, src.Command)
 	default:
-		return r.vault(ctx, src.Vault, field)
+		fields, err := r.fields(ctx, src.Vault)
+		return fields[field].Reveal(), err
 	}
+}
+
+// fields are those of a login in the vault.
+func (r *secrets) fields(ctx context.Context, name string) (vault.Fields, error) {
+	f, ok, err := r.vault(ctx, name)
+	if err == nil && !ok {
+		err = &devices.Error{Kind: devices.Usage, Op: "open the vault", Err: fmt.Errorf("there is no login %q in it", name), Hint: "belay keys login " + name}
+	}
+	return f, err
 }
 
 // output runs a program that prints a secret. Its standard error is shown to
@@ -116,11 +127,11 @@ func (r *secrets) named(ctx context.Context, key string, list loginList) ([]devi
 			}
 		}
 		if l.User == "" && set.Vault != "" {
-			user, err := r.vault(ctx, set.Vault, "user")
+			fields, err := r.fields(ctx, set.Vault)
 			if err != nil {
 				return nil, err
 			}
-			l.User = user
+			l.User = fields["user"].Reveal()
 		}
 		switch set.Agent {
 		case "", "env":

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"belay/configs"
+	"belay/devices"
+	"belay/store/vault"
+)
+
+func (p *program) keysCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "keys", Short: "List, make and escrow keys; keep logins in the vault"}
+	cmd.AddCommand(p.keysList(), p.keysMake(), p.keysEscrow(), p.keysLogin())
+	return cmd
+}
+
+// withVault opens the workspace for a command about keys.
+func (p *program) withVault(ctx context.Context, do func(*workspace) error) error {
+	w, err := p.open(ctx, openOptions{})
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	return do(w)
+}
+
+func (p *program) keysList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the customers' public keys", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withVault(cmd.Context(), func(w *workspace) error {
+				keys, err := w.vault.List(cmd.Context())
+				if err != nil {
+					return err
+				}
+				rows := [][]string{{"CUSTOMER", "PUBLIC KEY", "MADE"}}
+				for _, k := range keys {
+					if p.json {
+						if err := p.printJSON(map[string]any{"customer": k.Customer, "publicKey": k.PublicKey, "made": k.Created}); err != nil {
+							return err
+						}
+					}
+					rows = append(rows, []string{k.Customer, k.PublicKey, k.Created.Local().Format("2006-01-02")})
+				}
+				if !p.json {
+					columns(p.out, rows)
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func (p *program) keysMake() *cobra.Command {
+	return &cobra.Command{
+		Use: "make CUSTOMER…", Short: "Make a customer's key, where there is none", Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withVault(cmd.Context(), func(w *workspace) error {
+				for _, c := range args {
+					k, err := w.vault.Make(cmd.Context(), c)
+					if err != nil {
+						return err
+					}
+					fmt.Fprintf(p.out, "%s  %s\n", k.Customer, k.PublicKey)
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func (p *program) keysEscrow() *cobra.Command {
+	var to string
+	var passphrase bool
+	cmd := &cobra.Command{
+		Use: "escrow [CUSTOMER]", Short: "Print a key encrypted for safe keeping; recorded", Args: cobra.MaximumNArgs(1),
+		Long: `Prints the master identity, or one customer's, encrypted to an age recipient (--to age1…)
+or with a passphrase. Keep it elsewhere: without the master identity no original can be
+opened. Any age program opens it.`,
+		Example: "  belay keys escrow --to age1… > master-escrow.age\n  belay keys escrow acme --passphrase > acme-escrow.age",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (to == "") != passphrase {
+				return &devices.Error{Kind: devices.Usage, Op: "escrow", Err: errors.New("say to whom: --to RECIPIENT or --passphrase")}
+			}
+			return p.withVault(cmd.Context(), func(w *workspace) error {
+				return p.runEscrow(cmd.Context(), w, strings.Join(args, ""), to)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&to, "to", "", "age `RECIPIENT` (public key)")
+	cmd.Flags().BoolVar(&passphrase, "passphrase", false, "ask for a passphrase, or read it from standard input")
+	return cmd
+}
+
+func (p *program) runEscrow(ctx context.Context, w *workspace, customer, to string) error {
+	recipient, err := vault.Recipient(to)
+	if to == "" {
+		var secret devices.Secret
+		if secret, err = p.ask("passphrase: "); err == nil {
+			recipient, err = vault.Passphrase(secret)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	e := configs.Event{At: p.now(), Customer: customer, By: w.by, Act: "escrow", Detail: map[string]any{"key": "master", "to": to}}
+	var text []byte
+	if customer == "" {
+		if err := w.vault.Unlock(ctx); err != nil {
+			return err
+		}
+		text, err = w.vault.ExportMaster(ctx, recipient)
+	} else {
+		e.Detail["key"] = customer
+		text, err = w.vault.Export(ctx, customer, recipient)
+	}
+	if err != nil {
+		return err
+	}
+	if err := w.ledger.Append(ctx, e); err != nil {
+		return err
+	}
+	_, err = p.out.Write(text)
+	return err
+}
+
+func (p *program) keysLogin() *cobra.Command {
+	var remove, list bool
+	cmd := &cobra.Command{
+		Use: "login [NAME [FIELD]]", Short: "Keep a device login in the vault",
+		Long: `Keeps a login for devices in Belay's own vault, encrypted to the master identity. Asks
+for user, password and enable, or for the one FIELD named (user, password, enable, key,
+passphrase, certificate); without a terminal the field is read from standard input. The
+settings name it: logins: {default: {vault: NAME}}.`,
+		Args: cobra.MaximumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withVault(cmd.Context(), func(w *workspace) error {
+				switch {
+				case list && len(args) == 0:
+					names, err := w.vault.Names(cmd.Context())
+					for _, n := range names {
+						fmt.Fprintln(p.out, n)
+					}
+					return err
+				case len(args) == 0:
+					return &devices.Error{Kind: devices.Usage, Op: "keep a login", Err: errors.New("name it"), Hint: "belay keys login default; --list shows those there are"}
+				case remove:
+					return w.vault.Remove(cmd.Context(), args[0])
+				}
+				return p.runLogin(cmd.Context(), w, args)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&remove, "remove", false, "remove it")
+	cmd.Flags().BoolVar(&list, "list", false, "list the names")
+	return cmd
+}
+
+func (p *program) runLogin(ctx context.Context, w *workspace, args []string) error {
+	if err := w.vault.Unlock(ctx); err != nil {
+		return err
+	}
+	fields := args[1:]
+	if len(fields) == 0 {
+		fields = []string{"user", "password", "enable"}
+	}
+	for _, f := range fields {
+		value, err := p.ask(args[0] + " " + f + ": ")
+		if err != nil {
+			return err
+		}
+		if value.IsZero() {
+			continue
+		}
+		if err := w.vault.Set(ctx, args[0], f, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask asks for a secret without showing it; without a terminal it reads one
+// line, or all of a key that has several.
+func (p *program) ask(question string) (devices.Secret, error) {
+	if f, ok := p.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprint(p.err, question)
+		text, err := term.ReadPassword(int(f.Fd()))
+		fmt.Fprintln(p.err)
+		return devices.NewSecret(string(text)), err
+	}
+	in, ok := p.in.(*bufio.Reader)
+	if !ok {
+		in = bufio.NewReader(p.in)
+		p.in = in
+	}
+	line, err := in.ReadString('\n')
+	if strings.HasPrefix(line, "-----BEGIN") {
+		var rest []byte
+		if rest, err = io.ReadAll(in); err == nil {
+			return devices.NewSecret(line + string(rest)), nil
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return devices.NewSecret(strings.TrimRight(line, "\r\n")), err
+}

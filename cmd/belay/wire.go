@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"belay/configs"
+	"belay/devices"
+	"belay/devices/snmp"
+	"belay/devices/ssh"
+	"belay/drivers"
+	"belay/store/git"
+	"belay/store/ledger"
+	"belay/store/vault"
+)
+
+// A workspace is every part put together, as the settings say. This file is the
+// only one that knows them all.
+type workspace struct {
+	settings  *settings
+	inventory *devices.Inventory
+	catalog   *drivers.Catalog
+	by        configs.Person
+	secrets   *secrets
+	vault     *vault.Vault
+	ledger    *ledger.Ledger
+	store     *git.Store
+	dialer    *ssh.Dialer
+	puller    *drivers.Puller
+	backup    *configs.Backup
+	now       func() time.Time
+}
+
+type openOptions struct {
+	firstUse bool // pin unknown host keys, whatever the settings say
+}
+
+// open reads the settings and puts the parts together.
+func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err error) {
+	s, err := readSettings(p.config)
+	if err != nil {
+		return nil, err
+	}
+	w = &workspace{settings: s, now: p.now}
+	defer func() {
+		if err != nil {
+			w.close()
+		}
+	}()
+	if w.by, err = p.person(s.Email); err != nil {
+		return nil, err
+	}
+	if w.inventory, err = devices.Load(s.dir, s.Inventory); err != nil {
+		return nil, err
+	}
+	for _, warning := range w.inventory.Warnings {
+		warn(p.err, "%s", warning)
+	}
+	if w.catalog, err = drivers.Load(s.Drivers); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(s.Data, 0o700); err != nil {
+		return nil, &devices.Error{Kind: devices.Usage, Op: "make the data folder", Err: err}
+	}
+	if w.vault, err = vault.New(s.Data, s.master(), p.now); err != nil {
+		return nil, err
+	}
+	w.vault.Made = func(file string) {
+		fmt.Fprintf(p.err, "belay: made the master identity in %s\nbelay: hint: keep a copy of it in a safe place (belay keys escrow): without it no original can be opened\n", file)
+	}
+	w.secrets = &secrets{s: s, vault: w.vault.Get}
+	if w.ledger, err = ledger.Open(ctx, s.Data); err != nil {
+		return nil, err
+	}
+	if err := w.openStore(ctx); err != nil {
+		return nil, err
+	}
+	hosts, err := w.jumpHosts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w.dialer = &ssh.Dialer{
+		HostKeys: &pins{ledger: w.ledger, by: w.by, now: p.now, firstUse: o.firstUse || s.HostKeys == "first-use"},
+		Hosts:    hosts, Now: p.now,
+	}
+	w.puller = &drivers.Puller{Catalog: w.catalog, Dial: w.dial, Now: p.now}
+	w.backup = &configs.Backup{
+		Puller: w.puller, Repository: w.store, Sealer: w.vault, Provers: []configs.Prover{w.store},
+		CheckLog: w.ledger, Quarantine: w.ledger, Now: p.now, Pause: time.Second,
+	}
+	return w, nil
+}
+
+// close unwinds what open opened.
+func (w *workspace) close() {
+	if w.ledger != nil {
+		_ = w.ledger.Close() // all that was acknowledged is on disk
+	}
+}
+
+// dial reaches a device with the logins that the settings have for it.
+func (w *workspace) dial(ctx context.Context, d devices.Device, with *drivers.Driver) (drivers.Conn, devices.Login, error) {
+	logins, err := w.secrets.logins(ctx, d)
+	if err != nil {
+		return nil, devices.Login{}, err
+	}
+	c, err := w.dialer.Dial(ctx, d, ssh.Options{Port: with.Port, Auth: with.Auth, NoKeepalive: !with.Keepalive, Logins: logins})
+	if err != nil {
+		return nil, devices.Login{}, err
+	}
+	took := c.Reached().Login
+	for _, l := range logins {
+		if l.Name == took {
+			return c, l, nil
+		}
+	}
+	return c, logins[0], nil
+}
+
+// openStore sets up the repositories and the customers' remotes.
+func (w *workspace) openStore(ctx context.Context) error {
+	w.store = &git.Store{Dir: w.settings.Data, Now: w.now, Remotes: map[string]git.Remote{}}
+	for customer, r := range w.settings.Remotes {
+		key, err := w.secrets.get(ctx, r.Key, "key")
+		if err != nil {
+			return &devices.Error{Kind: devices.Usage, Op: "read the key of remote " + customer, Err: err}
+		}
+		password, err := w.secrets.get(ctx, r.Password, "password")
+		if err != nil {
+			return &devices.Error{Kind: devices.Usage, Op: "read the password of remote " + customer, Err: err}
+		}
+		remote := git.Remote{URL: r.URL, Key: key, User: r.User, Password: password, Elsewhere: r.Elsewhere}
+		if !strings.Contains(remote.URL, ":") {
+			remote.URL = w.settings.path(remote.URL)
+		}
+		if r.KnownHosts != "" {
+			remote.KnownHosts = w.settings.path(r.KnownHosts)
+		}
+		w.store.Remotes[customer] = remote
+	}
+	return nil
+}
+
+func (w *workspace) jumpHosts(ctx context.Context) (map[string]ssh.Hop, error) {
+	hosts := map[string]ssh.Hop{}
+	for name, j := range w.settings.JumpHosts {
+		hop := ssh.Hop{Address: j.Address, HostKeys: j.HostKeys, Legacy: j.Legacy}
+		if j.Login != "" {
+			list, ok := w.settings.Logins[j.Login]
+			if !ok {
+				return nil, &devices.Error{Kind: devices.Usage, Op: "set up jump host " + name, Err: fmt.Errorf("there is no login %q", j.Login)}
+			}
+			var err error
+			if hop.Login, err = w.secrets.named(ctx, j.Login, list); err != nil {
+				return nil, err
+			}
+		}
+		hosts[name] = hop
+	}
+	return hosts, nil
+}
+
+// probe is the SNMP probe for a device.
+func (w *workspace) probe(ctx context.Context, d devices.Device) (snmp.Probe, error) {
+	_, set, ok := forDevice(w.settings.SNMP, d)
+	if !ok {
+		return snmp.Probe{}, &devices.Error{Kind: devices.Usage, Op: "identify", Device: d.Address, Err: errors.New("the settings say nothing of SNMP"), Hint: "add snmp: default: … to " + w.settings.file}
+	}
+	c := snmp.Credentials{Version: strings.TrimPrefix(fmt.Sprint(set.Version), "v"), User: set.User, AuthProtocol: set.Auth.Protocol, PrivacyProtocol: set.Privacy.Protocol, Context: set.Context}
+	for _, f := range []struct {
+		to   *devices.Secret
+		from *secretSource
+	}{{&c.Community, set.Community}, {&c.AuthPassword, set.Auth.Password}, {&c.PrivacyPassword, set.Privacy.Password}} {
+		var err error
+		if *f.to, err = w.secrets.get(ctx, f.from, "password"); err != nil {
+			return snmp.Probe{}, &devices.Error{Kind: devices.Usage, Op: "read the SNMP secrets", Err: err}
+		}
+	}
+	return snmp.Probe{Credentials: []snmp.Credentials{c}, Timeout: 2 * time.Second, Retries: 1}, nil
+}
+
+// master is where the master identity is to be had: what the settings say, or a
+// file in the user's configuration folder. A file is made at first use.
+func (s *settings) master() vault.Master {
+	if m := s.Master; m != nil {
+		return vault.Master{File: s.maybe(m.File), Create: m.File != "", Value: devices.NewSecret(os.Getenv(m.Env)), Command: m.Command}
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		dir = filepath.Dir(s.Data) // a user without a home folder
+	}
+	return vault.Master{File: filepath.Join(dir, "belay", "master.age"), Create: true}
+}
+
+func (s *settings) maybe(p string) string {
+	if p == "" {
+		return ""
+	}
+	return s.path(p)
+}
+
+// maintain packs the histories that have come to many packs.
+func (w *workspace) maintain(ctx context.Context, told io.Writer, results []configs.Result) {
+	seen := map[string]bool{}
+	for _, r := range results {
+		c := r.ID.Customer()
+		if r.Result != configs.Kept || seen[c] || ctx.Err() != nil {
+			continue
+		}
+		seen[c] = true
+		needs, err := w.store.NeedsMaintenance(c)
+		if err == nil && needs {
+			_, err = w.store.Maintain(ctx, c)
+		}
+		if err != nil && ctx.Err() == nil {
+			warn(told, "%v", err)
+		}
+	}
+}
+
+// verifyCustomer reads a share of a customer's versions again; another share
+// each day.
+func (w *workspace) verifyCustomer(ctx context.Context, customer string, share float64, told func(configs.Version, error)) (n, damaged int, err error) {
+	day := float64(w.now().Unix() / 86400)
+	open := func(sealed []byte) ([]byte, error) { return w.vault.Open(ctx, customer, sealed) }
+	for v, err := range w.store.Verify(ctx, customer, share, day*share, open) {
+		if err != nil {
+			return n, damaged + 1, err
+		}
+		if n++; len(v.Problems) > 0 {
+			damaged++
+			told(v.Version, &devices.Error{Kind: devices.Damaged, Op: "verify", Device: customer + "/" + v.Version.Name, Err: fmt.Errorf("version %s: %s", v.Version.Commit, strings.Join(v.Problems, "; "))})
+		}
+	}
+	return n, damaged, nil
+}
+
+// proveRemote asks a customer's remote for the newest of any of its devices.
+func (w *workspace) proveRemote(ctx context.Context, customer string) (configs.Proof, error) {
+	for _, d := range w.inventory.Devices {
+		if d.Customer != customer {
+			continue
+		}
+		v, ok, err := w.store.Newest(ctx, d.ID())
+		if err != nil || !ok {
+			if err != nil {
+				return configs.Proof{}, err
+			}
+			continue
+		}
+		return w.store.Prove(ctx, v)
+	}
+	return configs.Proof{}, nil
+}
