@@ -102,10 +102,19 @@
 // without pack, main.lock) means nothing and is swept by the next one. A new
 // repository is built beside its place (.new-*) and renamed into it.
 //
+// belay-newest.json is a note and no history: where main once was, and which commit
+// each folder's newest version came from. It spares a new process the walk through
+// all of history. While it names a commit that main does not lead to, nothing is
+// written: the branch was lost or put back, and a person must look. It may be
+// removed at any time.
+//
 // belay.lock holds the writer's process number while it is held, and the words
 // "moves refs/heads/main" while it has main.lock: a writer that finds those words
 // knows that main.lock was left by the dead. A main.lock of another git is given
 // three seconds without change, then taken for left over: no git holds one longer.
+//
+// Pushes of one repository follow each other under belay-push.lock; main goes fast-
+// forward only, tags are never moved, nothing over there is deleted or overwritten.
 //
 // Maintenance (under belay-maintain.lock) has git build one new pack of all that
 // references reach, in history.git/belay-pack-*, outside objects; installs it in the

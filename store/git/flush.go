@@ -104,6 +104,11 @@ func (r *repo) flush(ctx context.Context, batch []*request) (answers []answer, e
 		if err := r.moveHead(ctx, l, was.head, st.head); err != nil {
 			return nil, err
 		}
+		if was.head.IsZero() { // from now on an empty branch is a loss
+			if err := r.writeHint(st); err != nil {
+				return nil, err
+			}
+		}
 	}
 	r.remember(st)
 	return answers, nil

@@ -54,8 +54,8 @@ type repo struct {
 
 	mu      sync.Mutex
 	state   *state     // as of state.head; nil: not loaded
+	swept   bool       // by this process
 	loading sync.Mutex // one load at a time
-	swept   bool       // by this process; guarded by belay.lock
 }
 
 func (s *Store) repo(customer string) (*repo, error) {

@@ -73,8 +73,10 @@ func (r *repo) keepLatest(s configs.Snapshot, v configs.Version) error {
 	if err == nil {
 		err = replaceFile(filepath.Join(dir, "latest.json"), append(data, '\n'))
 	}
-	if err == nil {
-		err = syncDir(dir)
+	for _, d := range []string{dir, filepath.Dir(dir), filepath.Dir(r.dir)} { // made just now, or by a process that was killed
+		if err == nil {
+			err = syncDir(d)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("keep latest original: %w", err)

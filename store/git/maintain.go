@@ -123,6 +123,9 @@ func (r *repo) maintain(ctx context.Context, program string) (rep Report, err er
 		rep.Skipped = "one pack already"
 		return rep, nil
 	}
+	if err := r.continues(ctx, head); err != nil {
+		return rep, err
+	}
 	temp, err := os.MkdirTemp(r.dir, "belay-pack-")
 	if err != nil {
 		return rep, err
@@ -137,7 +140,14 @@ func (r *repo) maintain(ctx context.Context, program string) (rep Report, err er
 	}
 	size, err := r.swap(ctx, temp, name, old, &rep)
 	rep.Spare = rep.Bytes - size
-	return rep, err
+	if err != nil {
+		return rep, err
+	}
+	st, err := r.load(ctx, head, nil) // head is durable; main may be further on
+	if err != nil {
+		return rep, err
+	}
+	return rep, r.writeHint(st)
 }
 
 // writtenPacks are the packs and the branch at a moment when nobody writes:

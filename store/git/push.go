@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
@@ -15,10 +16,22 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 )
 
+// errUnknown says that a commit is not in this repository.
+var errUnknown = errors.New("unknown commit")
+
 // push brings the remote's main to ours and its tags besides, and returns where
 // it then stands and which of the commits its main reaches. go-git's own push
 // reads all of a remote's history each time; ours knows that history is a line.
 func (r *repo) push(ctx context.Context, t *carrier, commits []string) (at plumbing.Hash, has map[string]bool, err error) {
+	if ok, err := r.exists(); !ok || err != nil {
+		return at, nil, errors.Join(err, errors.New("no history"))
+	}
+	// Two processes of ours would be in each other's way over there.
+	l, err := lock(ctx, filepath.Join(r.dir, "belay-push.lock"))
+	if err != nil {
+		return at, nil, err
+	}
+	defer func() { err = errors.Join(err, l.unlock()) }()
 	rd, err := r.open()
 	if err != nil {
 		return at, nil, err
@@ -50,6 +63,9 @@ func (r *repo) push(ctx context.Context, t *carrier, commits []string) (at plumb
 		}
 	}
 	has, err = r.reaches(ctx, at, commits)
+	if errors.Is(err, errUnknown) {
+		err = errDiverged
+	}
 	return at, has, err
 }
 
@@ -240,8 +256,11 @@ func (r *repo) reaches(ctx context.Context, head plumbing.Hash, commits []string
 	defer func() { err = errors.Join(err, rd.close()) }()
 	for h := head; !h.IsZero() && len(has) < len(wanted); {
 		c, err := rd.commit(h)
+		if err != nil && h == head {
+			return nil, errors.Join(errUnknown, err)
+		}
 		if err != nil {
-			return nil, errors.Join(errDiverged, err)
+			return nil, err
 		}
 		if wanted[h.String()] {
 			has[h.String()] = true

@@ -188,7 +188,7 @@ func (rd *reader) walk(ctx context.Context, head plumbing.Hash) iter.Seq2[step, 
 	}
 }
 
-func damaged(op string, err error) error {
+func damaged(op string, err error) *devices.Error {
 	return &devices.Error{Kind: devices.Damaged, Op: op, Err: err,
 		Hint: "run belay verify, then restore the customer's history.git from its remote or a backup of the data folder"}
 }

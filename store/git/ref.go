@@ -134,8 +134,8 @@ func (r *repo) lockHead(ctx context.Context, path string) (*os.File, error) {
 	}
 }
 
-// secure makes durable what an interrupted writer may have left half-way, so
-// that what can be seen can also be relied on.
+// secure makes durable what an interrupted writer may have left half-way, from
+// the branch up to the data folder, so that what can be seen can be relied on.
 func (r *repo) secure() error {
 	f, err := os.Open(filepath.Join(r.dir, mainRef))
 	if err == nil {
@@ -143,7 +143,7 @@ func (r *repo) secure() error {
 	} else if errors.Is(err, os.ErrNotExist) {
 		err = nil // no commit yet, or packed by another git, which syncs
 	}
-	for _, dir := range []string{"objects/pack", "refs/heads", "refs"} {
+	for _, dir := range []string{"objects/pack", "refs/heads", "refs", "", "..", "../..", "../../..", "../../../.."} {
 		if err == nil {
 			err = syncDir(filepath.Join(r.dir, dir))
 		}

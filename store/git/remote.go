@@ -83,20 +83,27 @@ func (s *Store) pushBatch(ctx context.Context, r *repo, remote Remote, batch []*
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	place, second := "", false
-	t, err := s.transport(remote)
+	var commits []string
+	for _, p := range batch {
+		commits = append(commits, p.commit)
+	}
+	place, second := "the remote", false
 	var has map[string]bool
 	var at plumbing.Hash
-	if err == nil {
+	var err error
+	for range 2 { // once more, where that may help
+		var t *carrier
+		if t, err = s.transport(remote); err != nil {
+			break
+		}
 		place, second = t.place(), !t.local() || remote.Elsewhere
-		var commits []string
-		for _, p := range batch {
-			commits = append(commits, p.commit)
-		}
 		at, has, err = r.push(ctx, t, commits)
-		if err != nil && ctx.Err() != nil {
-			err = fmt.Errorf("gave up after %s: %w", timeout, ctx.Err())
+		if _, told := errors.AsType[*devices.Error](err); err == nil || told || errors.Is(err, errDiverged) || ctx.Err() != nil {
+			break
 		}
+	}
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("gave up after %s: %w", timeout, ctx.Err())
 	}
 	for _, p := range batch {
 		got := proof{Proof: configs.Proof{Name: "remote", Done: true, OK: err == nil && has[p.commit], Second: second, At: s.Now()}}

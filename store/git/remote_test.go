@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
@@ -114,12 +115,48 @@ func TestARemoteThatMovedIsReportedAndNotOverwritten(t *testing.T) {
 			v = commit(t, s, snapshot(t, "acme", "fw-hq", "y\n", 2))
 		}
 		p, err := s.Prove(t.Context(), v)
-		if !p.Done || p.OK || !errors.Is(err, errDiverged) || !strings.Contains(devices.HintOf(err), "nothing there was overwritten") {
+		if !p.Done || p.OK || !errors.Is(err, errDiverged) || devices.KindOf(err) != devices.Unproven || !strings.Contains(devices.HintOf(err), "nothing there was overwritten") {
 			t.Errorf("got %+v, %v, hint %q", p, err, devices.HintOf(err))
 		}
 	}
 	if got := strings.TrimSpace(git(t, "--git-dir", repo, "rev-parse", "main")); got != foreign {
 		t.Errorf("the remote's main is %s, want %s", got, foreign)
+	}
+	r, err := s.repo("acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.reaches(t.Context(), plumbing.NewHash(foreign), []string{v.Commit}); !errors.Is(err, errUnknown) {
+		t.Errorf("a commit that is only there: %v", err)
+	}
+}
+
+// Two processes that push at once: the one that comes too late looks again.
+func TestTwoProcessesMayPushAtOnce(t *testing.T) {
+	t.Parallel()
+	dir, repo := bareRemote(t)
+	remotes := map[string]Remote{"default": {URL: dir + "/{customer}.git"}}
+	a := open(t, t.TempDir())
+	b := &Store{Dir: a.Dir, Now: a.Now, Remotes: remotes}
+	a.Remotes = remotes
+	var wg sync.WaitGroup
+	for n, s := range []*Store{a, b} {
+		wg.Go(func() {
+			for i := range 8 {
+				v, err := s.Commit(t.Context(), snapshot(t, "acme", fmt.Sprint("sw-", n), fmt.Sprint(i, "\n"), i))
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				if p, err := s.Prove(t.Context(), v); !p.OK {
+					t.Errorf("%+v, %v", p, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := strings.TrimSpace(git(t, "--git-dir", repo, "rev-list", "--count", "main")); n != "16" {
+		t.Errorf("%s commits there, want 16", n)
 	}
 }
 

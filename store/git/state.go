@@ -107,7 +107,11 @@ func (r *repo) load(ctx context.Context, head plumbing.Hash, base *state) (st *s
 	defer func() { err = errors.Join(err, rd.close()) }()
 	st = &state{head: head, devices: map[devices.ID]kept{}, folders: map[string]devices.ID{}}
 	if head.IsZero() {
-		return st, nil
+		return st, r.continues(ctx, head)
+	}
+	known, err := r.readHint()
+	if err != nil {
+		return nil, err
 	}
 	c, err := rd.commit(head)
 	if err != nil {
@@ -146,6 +150,9 @@ func (r *repo) load(ctx context.Context, head plumbing.Hash, base *state) (st *s
 		if s.Hash == base.head {
 			whole = true
 		}
+		if s.Hash.String() == known.Head {
+			st.take(known, pending)
+		}
 		if whole && len(pending) == 0 {
 			break
 		}
@@ -168,6 +175,18 @@ func (r *repo) load(ctx context.Context, head plumbing.Hash, base *state) (st *s
 		return r.load(ctx, head, nil)
 	}
 	return st, nil
+}
+
+// take fills in what the hint knows of folders that are still as they were.
+func (st *state) take(known hint, pending map[string]devices.ID) {
+	for folder, id := range pending {
+		k := st.devices[id]
+		if f := known.Folders[folder]; f.Tree == k.tree.String() {
+			k.version.Commit, k.version.Subject = f.Commit, f.Subject
+			st.devices[id] = k
+			delete(pending, folder)
+		}
+	}
 }
 
 func subject(message string) string {

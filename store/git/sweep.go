@@ -27,9 +27,14 @@ func (r *repo) acquire(ctx context.Context) (*lockFile, error) {
 	if strings.Contains(l.left, moving) {
 		err = removeIfThere(filepath.Join(r.dir, mainRef+".lock"))
 	}
-	if err == nil && (!r.swept || strings.TrimSpace(l.left) != "") {
+	r.mu.Lock()
+	swept := r.swept
+	r.mu.Unlock()
+	if err == nil && (!swept || strings.TrimSpace(l.left) != "") {
 		err = r.sweep(l)
+		r.mu.Lock()
 		r.swept = err == nil
+		r.mu.Unlock()
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("clear away what was left: %w", err), l.unlock())
@@ -80,7 +85,9 @@ func (r *repo) sweep(l *lockFile) error {
 	} else if errors.Is(err, errHeld) {
 		err = nil
 	}
-	for _, path := range drop {
+	temps, globErr := filepath.Glob(filepath.Join(r.dir, "tmp_belay_*"))
+	err = errors.Join(err, globErr)
+	for _, path := range append(drop, temps...) {
 		err = errors.Join(err, os.RemoveAll(path))
 	}
 	return errors.Join(err, r.secure())
