@@ -27,7 +27,7 @@ var plainWords = wordSet(`
 
 // What may stand between a name and its value.
 var betweenWords = wordSet(`
-	encrypted ciphertext cipher plaintext clear cleartext clear-text plain-text simple hash hashed sha512 sha256 sha1 sha md5 aes des 3des
+	encrypted ciphertext cipher plaintext plaintext-password encrypted-password ascii-text value clear cleartext clear-text plain-text simple hash hashed sha512 sha256 sha1 sha md5 aes des 3des
 	aes-128 aes-192 aes-256 aes128 aes192 aes256 sha-1 sha-256 sha-384 sha-512 sha384 sha224 hmac-md5 hmac-sha1 hmac-sha256 hmac-sha-1
 	hmac-sha-256 hmac-sha-512 hmac-sha-384 aes-128-cmac pbkdf2 bcrypt irreversible-cipher reversible enc hex hexadecimal ascii text unencrypted
 	scrypt encryption-type community-name passphrase-type secure 128 192 256 level privilege localized localizedkey`)
@@ -35,7 +35,7 @@ var betweenWords = wordSet(`
 // Names that end in key, hash, auth and so on, and hold nothing secret.
 var plainNames = []string{
 	"public", "pub", "authorized", "known", "host-key", "hostkey", "local-key", "delete-key", "key-hash", "primary-key", "sort-key",
-	"function-key", "file-hash", "image-hash", "load-hash", "ecmp", "lag-hash", "trunk-hash",
+	"function-key", "tls_key", "file-hash", "image-hash", "load-hash", "ecmp", "lag-hash", "trunk-hash",
 }
 
 func wordSet(list string) map[string]bool {
@@ -66,7 +66,7 @@ func named(text []byte, from, to, lineStart, lineEnd int) (span, bool) {
 	for start > lineStart && isName(text[start-1]) {
 		start--
 	}
-	if start > lineStart && text[start-1] == '=' { // a value itself
+	if start > lineStart && (text[start-1] == '=' || text[start-1] == ',') { // a value itself, or one of a list
 		return span{}, false
 	}
 	kind := kindOf(lowered(text[start:to]), lowered(text[lineStart:start]), lowered(text[to:min(lineEnd, to+nearby)]))
@@ -74,6 +74,9 @@ func named(text []byte, from, to, lineStart, lineEnd int) (span, bool) {
 		return span{}, false
 	}
 	if start > lineStart && text[start-1] == '<' {
+		if kind == kindAlgorithm { // <priv> is a privilege
+			return span{}, false
+		}
 		return content(text, to, lineEnd, kind)
 	}
 	at, form := separator(text, to, lineEnd)
@@ -106,6 +109,9 @@ func kindOf(name, before, after string) string {
 		if slices.Contains([]string{"match", "set", "send", "bgp", "ip", "delete", "standard", "expanded"}, last) && !strings.Contains(before, "snmp") {
 			return ""
 		}
+		if ends("snmp-community") && strings.HasSuffix(strings.TrimSpace(after), "{") {
+			return "" // an index
+		}
 		if ends("extcommunity") || ends("large-community") || ends("send-community") || strings.Contains(after, " members ") {
 			return ""
 		}
@@ -125,6 +131,8 @@ func kindOf(name, before, after string) string {
 		if base == "keystring" || slices.Contains(contexts, strings.Trim(last, `<`)) || last == "set" || last == "{" || near {
 			return kindShared
 		}
+		return ""
+	case base == "psk" && (strings.Contains(after, " secret ") || strings.Contains(after, " id ")): // its name
 		return ""
 	case base == "key-string" || ends("-key") || ends("_key") || ends("sharedkey") || ends("privatekey") || ends("apikey") || ends("secretkey") || ends("psk"):
 		return kindShared

@@ -147,7 +147,7 @@ func wordAt(text []byte, at, lineEnd int, form form) span {
 // secret tells whether a value may be one: not a token, not a mask (*****), not
 // a word of the command language or of prose.
 func secret(value []byte) bool {
-	value = bytes.Trim(value, blanks)
+	value = bytes.TrimLeft(bytes.Trim(value, blanks), `\"'`)
 	if bytes.HasPrefix(value, []byte(tokenStart)) {
 		return false
 	}
