@@ -80,14 +80,22 @@ func BenchmarkHistory(b *testing.B) {
 	}
 }
 
-// A new process's first look at every device.
+// A new process's first look at every device: through all of history, and with
+// the note that maintenance leaves.
 func BenchmarkFirstLook(b *testing.B) {
 	s, _ := filled(b, 500, 2)
-	for b.Loop() {
-		if _, ok, err := (&Store{Dir: s.Dir, Now: s.Now}).Newest(b.Context(), devices.ID("acme/sw-7")); !ok || err != nil {
-			b.Fatal(ok, err)
+	look := func(b *testing.B) {
+		for b.Loop() {
+			if _, ok, err := (&Store{Dir: s.Dir, Now: s.Now}).Newest(b.Context(), devices.ID("acme/sw-7")); !ok || err != nil {
+				b.Fatal(ok, err)
+			}
 		}
 	}
+	b.Run("before maintenance", look)
+	if _, err := s.Maintain(b.Context(), "acme"); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("after it", look)
 }
 
 func filled(b *testing.B, count, versions int) (*Store, []configs.Version) {

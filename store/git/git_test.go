@@ -306,3 +306,29 @@ func TestTheNewestSealedOriginalIsKeptWhereSecretsAreSalted(t *testing.T) {
 	}
 	want("salt 4")
 }
+
+// The commands that the comment of package store gives a stranger.
+func TestAStrangerOpensAnOriginalWithGitAgeAndZstd(t *testing.T) {
+	t.Parallel()
+	needGit(t)
+	need(t, "age")
+	need(t, "zstd")
+	dir := t.TempDir()
+	sh := func(script string) string {
+		t.Helper()
+		c := exec.Command("sh", "-ec", script)
+		c.Dir = dir
+		out, err := c.Output()
+		if err != nil {
+			t.Fatalf("%s: %v", script, err)
+		}
+		return string(out)
+	}
+	s := open(t, dir)
+	snap := snapshot(t, "acme", "fw-hq", "hostname fw-hq\n", 1)
+	snap.Originals[0].Bytes = []byte(sh(`age-keygen -o key 2>/dev/null; printf 'hostname fw-hq\r\n' | zstd -q | age -r "$(age-keygen -y key)"`))
+	commit(t, s, snap)
+	if got := sh("cd customers/acme; git -C history.git show main:fw-hq/original.age | age -d -i ../../key | zstd -d -q"); got != "hostname fw-hq\r\n" {
+		t.Errorf("got %q", got)
+	}
+}
