@@ -57,7 +57,7 @@ func closedBraces(text []byte) error {
 			}
 		case c == '"':
 			quoted = true
-		case c == '/' && i+1 < len(text) && text[i+1] == '*':
+		case c == '/' && i+1 < len(text) && text[i+1] == '*' && (i == 0 || text[i-1] == '\n' || text[i-1] == ' ' || text[i-1] == '\t'): // not example.com/*
 			comment = true
 			i++
 		case c == '#' && (i == 0 || text[i-1] == '\n' || text[i-1] == ' '):
@@ -87,6 +87,7 @@ func closedBraces(text []byte) error {
 // closedXML reads the text as one XML document.
 func closedXML(text []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(text))
+	d.Entity = xml.HTMLEntity // old pfSense writes &eacute;
 	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
 	roots, depth := 0, 0
 	for {

@@ -58,10 +58,13 @@ func (s *shell) take(command string, ends *regexp.Regexp) (answer, error) {
 // answer takes the echo off the head of an answer, and the pager out of its text.
 func (s *shell) answer(body []byte, command string) answer {
 	skip := s.echo(body, command)
-	a := answer{raw: bytes.Clone(body[skip:])}
+	return answer{raw: bytes.Clone(body[skip:]), text: configs.Plain(s.unpaged(body, skip))}
+}
+
+// unpaged is what stands in body from skip on, without the pager's questions.
+func (s *shell) unpaged(body []byte, skip int) []byte {
 	if len(s.pages) == 0 {
-		a.text = configs.Plain(a.raw)
-		return a
+		return body[skip:]
 	}
 	var text []byte
 	at := skip
@@ -75,15 +78,23 @@ func (s *shell) answer(body []byte, command string) answer {
 		if m := s.d.more.ask.FindStringIndex(line); m != nil && strings.TrimSpace(line[:m[0]]) != "" {
 			continue
 		}
+		// Some devices strew NULs; here they would break what wipes the question.
+		rest := bytes.ReplaceAll(body[page:min(len(body), page+512)], []byte{0}, nil)
+		wiped := len(erase.Find(rest))
+		end := page
+		for n := 0; n < wiped; end++ {
+			if body[end] != 0 {
+				n++
+			}
+		}
 		text = append(text, body[at:start]...)
-		at = page + len(erase.Find(body[page:]))
+		at = end
 	}
-	a.text = configs.Plain(append(text, body[at:]...))
-	return a
+	return append(text, body[at:]...)
 }
 
 // erase is what devices send to take a pager's question off the screen.
-var erase = regexp.MustCompile(`\A(?:\r?\n?\r? *\r|\x08+ *\x08*|\r?\x1b\[[0-9;?]*[A-Za-z]|\x00)*`)
+var erase = regexp.MustCompile(`\A(?:\r?\n?\r? *\r|\x08+ *\x08*|\r?\x1b\[[0-9;?]*[A-Za-z])*`)
 
 // echo is the length of what precedes the answer itself: leftover prompts, and
 // the command as the device repeated it, perhaps more than once.

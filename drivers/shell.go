@@ -202,7 +202,14 @@ func (s *shell) until(stop *regexp.Regexp) (asked bool, err error) {
 // device that draws its prompt anew to echo the command is not at its prompt.
 func (s *shell) below() bool { return bytes.IndexByte(s.buf, '\n') >= 0 }
 
-func (s *shell) fresh() { s.buf, s.pages, s.from = s.buf[:0], nil, 0 }
+// fresh forgets what came before the next command, but for the beginning of a
+// terminal sequence: some devices send several behind their prompt.
+func (s *shell) fresh() {
+	s.buf = append(s.buf[:0], unfinished.Find(s.buf[max(0, len(s.buf)-16):])...)
+	s.pages, s.from = nil, 0
+}
+
+var unfinished = regexp.MustCompile(`\x1b(?:\[[0-9;?]*)?\z`)
 
 // open waits for the first prompt and becomes privileged.
 func (s *shell) open(_ context.Context, secret devices.Secret) error {
