@@ -178,7 +178,7 @@ func (c Capture) Grade() Grade {
 			continue
 		}
 		for _, cond := range c.Rules.Grading.Lower {
-			if cond.When != nil && cond.When.Match(f.Text) || cond.Unless != nil && !cond.Unless.Match(f.Text) {
+			if (cond.When == nil || cond.When.Match(f.Text)) && (cond.Unless == nil || !cond.Unless.Match(f.Text)) {
 				lower(cond.Level, cond.Missing)
 			}
 		}

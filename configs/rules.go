@@ -32,10 +32,10 @@ type Grading struct {
 	Masks   []*regexp.Regexp // betray that the login may not see everything
 }
 
-// A Condition lowers the grade.
+// A Condition lowers the grade where When matches the text and Unless does not.
 type Condition struct {
-	When    *regexp.Regexp // applies where this matches the text; nil: not used
-	Unless  *regexp.Regexp // applies where this does not match; nil: not used
+	When    *regexp.Regexp // nil: always
+	Unless  *regexp.Regexp // nil: never
 	Level   Level          // Partial or Audit
 	Missing string
 }

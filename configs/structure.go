@@ -138,22 +138,23 @@ func closedBlocks(text []byte) error {
 				quoted = !quoted
 			}
 		}
-		want := ""
 		switch word {
 		case "config", "edit":
 			open = append(open, word)
-		case "end":
-			want = "config"
 		case "next":
-			want = "edit"
+			if len(open) == 0 || open[len(open)-1] != "edit" {
+				return fmt.Errorf("line %d: next closes no edit", n)
+			}
+			open = open[:len(open)-1]
+		case "end": // closes an edit that is open, too
+			if len(open) > 0 && open[len(open)-1] == "edit" {
+				open = open[:len(open)-1]
+			}
+			if len(open) == 0 || open[len(open)-1] != "config" {
+				return fmt.Errorf("line %d: end closes no config", n)
+			}
+			open = open[:len(open)-1]
 		}
-		if want == "" {
-			continue
-		}
-		if len(open) == 0 || open[len(open)-1] != want {
-			return fmt.Errorf("line %d: %s closes no %s", n, word, want)
-		}
-		open = open[:len(open)-1]
 	}
 	switch {
 	case quoted:

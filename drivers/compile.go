@@ -201,8 +201,8 @@ func (c *compiler) grading(s *spec) configs.Grading {
 	}
 	for i, l := range s.Grade.Lower {
 		key := fmt.Sprintf("grade.lower[%d]", i)
-		if (l.When == "") == (l.Unless == "") || l.Missing == "" {
-			c.wrong("%s: wants either when or unless, and missing", key)
+		if l.When == "" && l.Unless == "" || l.Missing == "" {
+			c.wrong("%s: wants when or unless or both, and missing", key)
 		}
 		if l.Level == "" {
 			l.Level = string(configs.Partial)

@@ -23,19 +23,20 @@ var plainWords = wordSet(`
 	yes true false on off enable enabled disable disabled none null default required optional
 	rsa dsa ecdsa ed25519 ssh-rsa ssh-dss ssh-ed25519 export import exchange config-key
 	priv enc read write ro rw both standard extended large members additive internet no-export no-advertise local-as
+	profile source key-chain
 	new-format add delete list set not-set unset hidden removed change-on-login`)
 
 // What may stand between a name and its value.
 var betweenWords = wordSet(`
 	encrypted ciphertext cipher plaintext plaintext-password encrypted-password ascii-text value clear cleartext clear-text plain-text simple hash hashed sha512 sha256 sha1 sha md5 aes des 3des
 	aes-128 aes-192 aes-256 aes128 aes192 aes256 sha-1 sha-256 sha-384 sha-512 sha384 sha224 hmac-md5 hmac-sha1 hmac-sha256 hmac-sha-1
-	hmac-sha-256 hmac-sha-512 hmac-sha-384 aes-128-cmac pbkdf2 bcrypt irreversible-cipher reversible enc hex hexadecimal ascii text unencrypted
+	hmac-sha-256 hmac-sha-512 hmac-sha-384 aes-128-cmac cmac-aes-128 cmac-aes-256 hmac-sha2-256 pbkdf2 bcrypt irreversible-cipher reversible enc hex hexadecimal ascii text unencrypted
 	scrypt encryption-type community-name passphrase-type secure 128 192 256 level privilege localized localizedkey`)
 
 // Names that end in key, hash, auth and so on, and hold nothing secret.
 var plainNames = []string{
 	"public", "pub", "authorized", "known", "host-key", "hostkey", "local-key", "delete-key", "key-hash", "primary-key", "sort-key",
-	"function-key", "tls_key", "file-hash", "image-hash", "load-hash", "ecmp", "lag-hash", "trunk-hash",
+	"function-key", "tls_key", "fortitoken", "file-hash", "image-hash", "load-hash", "ecmp", "lag-hash", "trunk-hash",
 }
 
 func wordSet(list string) map[string]bool {

@@ -92,6 +92,9 @@ func value(text []byte, at, lineEnd int, form form, kind string) (span, bool) {
 				continue
 			}
 		}
+		if form == spaced && ordinary(word) && bytes.Contains(text[s.end:lineEnd], []byte(tokenStart)) {
+			return span{}, false // a rule has found the secret of this line, farther on
+		}
 		s.kind = kind
 		switch {
 		case !secret(word), kind == kindToken && len(word) < 16, kind == kindHash && len(word) < 8:
@@ -105,6 +108,14 @@ func value(text []byte, at, lineEnd int, form form, kind string) (span, bool) {
 		}
 		return s, true
 	}
+}
+
+// ordinary tells a word or an address from what may be a secret: letters and
+// digits mixed are not ordinary.
+func ordinary(word []byte) bool {
+	const address = "0123456789.:/"
+	return len(word) <= 40 && len(bytes.Trim(word, address)) == 0 ||
+		len(word) <= 20 && bytes.IndexFunc(word, func(r rune) bool { return r != '-' && (r < 'a' || r > 'z') }) < 0
 }
 
 // overHex goes on over words that are long hexadecimal numbers.
