@@ -173,8 +173,8 @@ func (p *program) searchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "search PATTERN", Short: "Search the newest configurations for a regular expression", Args: cobra.ExactArgs(1),
 		Long: `Searches the newest kept configuration of every device for a regular expression and
-prints each line found. Secrets cannot be found: they are not there. The search and
-its pattern are recorded. Exit status 0 also where nothing is found.`,
+prints each line found. Secrets cannot be found: they are not there. The search is
+recorded, its pattern sealed. Exit status 0 also where nothing is found.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			pattern := args[0]
 			if ignoreCase {
@@ -204,7 +204,6 @@ func (p *program) runSearch(ctx context.Context, w *workspace, re *regexp.Regexp
 	}
 	hits := map[string]int{}
 	for _, d := range list {
-		hits[d.Customer] += 0
 		v, ok, err := w.store.Newest(ctx, d.ID())
 		if err != nil {
 			return err
@@ -212,6 +211,7 @@ func (p *program) runSearch(ctx context.Context, w *workspace, re *regexp.Regexp
 		if !ok {
 			continue
 		}
+		hits[d.Customer] += 0
 		texts, err := w.store.Texts(ctx, v)
 		if err != nil {
 			return err
@@ -238,7 +238,12 @@ func (p *program) runSearch(ctx context.Context, w *workspace, re *regexp.Regexp
 	}
 	var errs []error
 	for c, n := range hits {
-		errs = append(errs, w.ledger.Append(ctx, configs.Event{At: p.now(), Customer: c, By: w.by, Act: "search", Detail: map[string]any{"pattern": re.String(), "lines": n}}))
+		// People search for secrets, too: the ledger is no place for them.
+		sealed, err := w.vault.Seal(ctx, c, []byte(re.String()))
+		if err == nil {
+			err = w.ledger.Append(ctx, configs.Event{At: p.now(), Customer: c, By: w.by, Act: "search", Detail: map[string]any{"sealedPattern": sealed, "lines": n}})
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -50,10 +50,10 @@ Exit status: 0 yes; 1 something broke; 2 wrong usage; 3 gate refused; 4 no verif
 unreachable or login refused; 6 verified, attachment pending; 7 not allowed; 8 the store is damaged.
 Of several devices the worst: 8, 1, 7, 5, 4, 6.`
 
-// tell prints errors for a person, each with its hint.
+// tell prints errors for a person, each with its hint. Several are told one by
+// one, unless what wraps them says more than they do.
 func tell(w io.Writer, err error) {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && errors.Join(joined.Unwrap()...).Error() == err.Error() { //nolint:errorlint // what it wraps is not asked
 		for _, e := range joined.Unwrap() {
 			tell(w, e)
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 
 	"belay/devices"
 )
@@ -44,13 +44,18 @@ type secretSource struct {
 }
 
 // UnmarshalYAML refuses a secret written out in the settings.
-func (s *secretSource) UnmarshalYAML(text []byte) error {
+func (s *secretSource) UnmarshalYAML(unmarshal func(any) error) error {
+	var node ast.Node
+	if err := unmarshal(&node); err != nil {
+		return err
+	}
+	wrong := func(message string) error { return &yaml.SyntaxError{Message: message, Token: node.GetToken()} }
+	if _, literal := node.(ast.ScalarNode); literal {
+		return wrong("a secret does not stand in the settings: write {env: NAME}, {file: PATH}, {command: [PROGRAM, ARGUMENT]} or {vault: NAME}")
+	}
 	type plain secretSource
 	var p plain
-	if err := yaml.UnmarshalWithOptions(text, &p, yaml.Strict()); err != nil {
-		if !bytes.Contains(text, []byte(":")) {
-			return errors.New("a secret does not stand in the settings: write {env: NAME}, {file: PATH}, {command: [PROGRAM, ARGUMENT]} or {vault: NAME}")
-		}
+	if err := unmarshal(&p); err != nil {
 		return err
 	}
 	*s = secretSource(p)
@@ -61,7 +66,7 @@ func (s *secretSource) UnmarshalYAML(text []byte) error {
 		}
 	}
 	if n != 1 {
-		return errors.New("say where the secret is: one of env, file, command, vault")
+		return wrong("say where the secret is: one of env, file, command, vault")
 	}
 	return nil
 }
@@ -82,16 +87,19 @@ type loginSetting struct {
 // refused: for the time in which a password is being changed.
 type loginList []loginSetting
 
-func (l *loginList) UnmarshalYAML(text []byte) error {
-	trimmed := bytes.TrimSpace(text)
-	if bytes.HasPrefix(trimmed, []byte("-")) || bytes.HasPrefix(trimmed, []byte("[")) {
+func (l *loginList) UnmarshalYAML(unmarshal func(any) error) error {
+	var node ast.Node
+	if err := unmarshal(&node); err != nil {
+		return err
+	}
+	if _, several := node.(*ast.SequenceNode); several {
 		var many []loginSetting
-		err := yaml.UnmarshalWithOptions(text, &many, yaml.Strict())
+		err := unmarshal(&many)
 		*l = many
 		return err
 	}
 	var one loginSetting
-	err := yaml.UnmarshalWithOptions(text, &one, yaml.Strict())
+	err := unmarshal(&one)
 	*l = loginList{one}
 	return err
 }
@@ -138,6 +146,12 @@ type concurrency struct {
 	Site int `yaml:"site"`
 }
 
+// noSettings says that there is no settings file of that name.
+type noSettings string
+
+func (n noSettings) Error() string { return fmt.Sprintf("there is no %s here", string(n)) }
+func (n noSettings) Unwrap() error { return os.ErrNotExist }
+
 // readSettings reads and checks the settings file.
 func readSettings(file string) (*settings, error) {
 	if file == "" {
@@ -148,14 +162,15 @@ func readSettings(file string) (*settings, error) {
 	}
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, wrong(fmt.Errorf("there is no %s here", file), "belay init writes one to start from; --config names one elsewhere; belay demo needs none")
+		return nil, wrong(noSettings(file), "belay init writes one to start from; --config names one elsewhere; belay demo needs none")
 	}
 	if err != nil {
 		return nil, wrong(err, "")
 	}
 	s := &settings{Data: "./belay-data", HostKeys: "pin", Concurrency: concurrency{All: 50, Site: 10}, file: file}
 	if err := yaml.UnmarshalWithOptions(text, s, yaml.Strict()); err != nil {
-		return nil, wrong(fmt.Errorf("%s:%s", file, strings.TrimSpace(yaml.FormatError(err, false, true))), "belay init --print shows all that may stand there")
+		// Without the lines around: a password may stand there, though it may not.
+		return nil, wrong(fmt.Errorf("%s:%s", file, strings.TrimSpace(yaml.FormatError(err, false, false))), "belay init --print shows all that may stand there")
 	}
 	if s.dir, err = filepath.Abs(filepath.Dir(file)); err != nil {
 		return nil, wrong(err, "")

@@ -48,11 +48,11 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 		return nil, err
 	}
 	w = &workspace{settings: s, now: p.now}
-	defer func() {
+	defer func(opened *workspace) { // not w: it is nil by then
 		if err != nil {
-			w.close()
+			opened.close()
 		}
-	}()
+	}(w)
 	if w.by, err = p.person(s.Email); err != nil {
 		return nil, err
 	}
