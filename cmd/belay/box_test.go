@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	gossh "golang.org/x/crypto/ssh"
+
+	"belay/devices/simulator"
+	"belay/drivers"
+)
+
+// The login that simulated devices let in, where a test does not say otherwise.
+const (
+	boxUser     = "belay"
+	boxPassword = "canary-login-password"
+	boxEnable   = "canary-enable-secret"
+)
+
+// A box is a simulated device behind real SSH on this machine.
+type box struct {
+	dev     *simulator.Device
+	server  *simulator.Server
+	address string
+}
+
+// transcriptOf is a built-in transcript by its name without .txtar.
+func transcriptOf(name string) (*simulator.Transcript, error) {
+	catalog, err := drivers.Load("")
+	if err != nil {
+		return nil, err
+	}
+	driver, _, _ := strings.Cut(name, "-")
+	for _, s := range catalog.Transcripts(driver) {
+		if s.Name == name+".txtar" {
+			return simulator.Parse(s.Name, s.Text)
+		}
+	}
+	return nil, fmt.Errorf("there is no transcript %s", name)
+}
+
+// startBox serves a device made from a transcript, with a fault.
+func startBox(t *simulator.Transcript, fault string) (*box, error) {
+	f, err := simulator.ParseFault(fault)
+	if err != nil {
+		return nil, err
+	}
+	b := &box{dev: &simulator.Device{T: t, Fault: f, Login: &simulator.Login{User: boxUser, Password: boxPassword, Enable: boxEnable}}}
+	b.server = &simulator.Server{Device: b.dev}
+	if err := b.server.Start("127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	b.address = b.server.Address()
+	return b, nil
+}
+
+// rekey replaces the device by one with the same address and another host key.
+func (b *box) rekey() error {
+	if err := b.server.Close(); err != nil {
+		return err
+	}
+	b.server = &simulator.Server{Device: b.dev}
+	return b.server.Start(b.address)
+}
+
+func (b *box) fingerprint() string { return gossh.FingerprintSHA256(b.server.HostKey.PublicKey()) }
+
+// command is the one that shows the configuration.
+func (b *box) command() string { return b.dev.T.Configurations()[0] }
+
+// change replaces a text in the configuration wherever it stands.
+func (b *box) change(old, now string) error {
+	text := b.dev.Configuration(b.command())
+	if !strings.Contains(text, old) {
+		return fmt.Errorf("the configuration does not hold %q", old)
+	}
+	b.dev.Say(b.command(), strings.ReplaceAll(text, old, now))
+	return nil
+}
+
+// entry is the device's line in an inventory. Nothing but the fault decides
+// whether it is the box that the inventory means.
+func (b *box) entry(customer, name string) string {
+	host, port, _ := net.SplitHostPort(b.address)
+	if _, err := strconv.Atoi(port); err != nil {
+		host, port = b.address, "22"
+	}
+	serial := ""
+	if s := b.dev.T.Facts.Serials; len(s) > 0 {
+		serial = ", serial: ['" + strings.Join(s, "', '") + "']"
+	}
+	return fmt.Sprintf("  - {name: %s, customer: %s, address: %s, port: %s, driver: %s%s}\n", name, customer, host, port, b.dev.T.Driver, serial)
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes the test binary the program too: a copy of it called belay is
+// first in PATH, and runs what a person would run.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"belay": func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+	})
+}
+
+// part finds a program that a test runs against. Where it is missing the test
+// skips at a desk and fails in a pipeline.
+func part(t *testing.T, name, debian string) string {
+	t.Helper()
+	for _, dir := range []string{"", "/usr/sbin/", "/usr/lib/frr/"} {
+		if path, err := exec.LookPath(dir + name); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing: install %s", name, debian)
+	}
+	t.Skipf("%s is missing: install %s to run this test", name, debian)
+	return ""
+}
