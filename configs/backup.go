@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -32,12 +33,6 @@ type Backup struct {
 	flying map[devices.ID]*flight
 }
 
-// A flight is a capture under way that others may wait for.
-type flight struct {
-	done   chan struct{}
-	result Result
-}
-
 // An Order says for whom and why a device is captured.
 type Order struct {
 	By      Person
@@ -48,66 +43,35 @@ type Order struct {
 	Vouched string // the reason of a person who vouches for what was refused as too small
 }
 
-// A Result is what came of capturing one device. As JSON it is what scripts read.
+// A Result is what came of capturing one device. As JSON it is what scripts
+// read: the fields and their names are a contract, and all are always there.
 type Result struct {
-	Device   string           `json:"device"`
-	Result   Outcome          `json:"result"`
-	Verified bool             `json:"verified"`
-	Version  string           `json:"version,omitempty"`
-	Grade    Level            `json:"grade,omitempty"`
-	Missing  []string         `json:"missing,omitempty"`
-	Checks   []Check          `json:"checks"`
-	Proofs   []Proof          `json:"proofs,omitempty"`
-	Warnings []string         `json:"warnings,omitempty"`
-	Identity devices.Identity `json:"identity,omitzero"`
-	Reached  devices.Reached  `json:"session,omitzero"`
-	Error    string           `json:"error,omitempty"`
-	Hint     string           `json:"hint,omitempty"`
-	Seconds  float64          `json:"seconds"`
+	Device   string  `json:"device"`
+	Result   Outcome `json:"result"`
+	Verified bool    `json:"verified"`
+	Version  string  `json:"version"` // the one that stands; may be empty
+	Grade    Level   `json:"grade"`   // of what was kept; else empty
+	Checks   []Check `json:"checks"`
+	Error    string  `json:"error"`
+	Hint     string  `json:"hint"`
+	Seconds  float64 `json:"seconds"`
 
-	ID  devices.ID `json:"-"`
-	Err error      `json:"-"`
-}
-
-// Capture reads one device and keeps what is whole. It does not fail but tells
-// in the result what happened.
-func (b *Backup) Capture(ctx context.Context, d devices.Device, o Order) Result {
-	b.mu.Lock()
-	if f, ok := b.flying[d.ID()]; ok {
-		b.mu.Unlock()
-		select {
-		case <-f.done:
-			return f.result
-		case <-ctx.Done():
-			return failure(Result{Device: d.String(), ID: d.ID()}, ctx.Err())
-		}
-	}
-	if b.flying == nil {
-		b.flying = map[devices.ID]*flight{}
-	}
-	f := &flight{done: make(chan struct{})}
-	b.flying[d.ID()] = f
-	b.mu.Unlock()
-
-	began := b.Now()
-	f.result = b.capture(ctx, d, o)
-	f.result.Seconds = b.Now().Sub(began).Round(time.Millisecond).Seconds()
-	row := Checked{ID: d.ID(), At: began, Result: f.result.Result, Commit: f.result.Version, Error: f.result.Error, Seconds: f.result.Seconds}
-	if err := b.CheckLog.Checked(context.WithoutCancel(ctx), row); err != nil {
-		f.result = failure(f.result, fmt.Errorf("record the reading: %w", err))
-	}
-
-	b.mu.Lock()
-	delete(b.flying, d.ID())
-	b.mu.Unlock()
-	close(f.done)
-	return f.result
+	ID       devices.ID       `json:"-"`
+	Err      error            `json:"-"`
+	Missing  []string         `json:"-"`
+	Proofs   []Proof          `json:"-"`
+	Warnings []string         `json:"-"`
+	Identity devices.Identity `json:"-"`
+	Reached  devices.Reached  `json:"-"`
 }
 
 // failure turns an error into a result that a person can act on.
 func failure(r Result, err error) Result {
 	r.Err, r.Error, r.Hint = err, err.Error(), devices.HintOf(err)
 	r.Verified = false
+	if r.Checks == nil {
+		r.Checks = []Check{} // never null in JSON
+	}
 	switch devices.KindOf(err) {
 	case devices.Unreachable:
 		r.Result = Unreachable
@@ -129,12 +93,14 @@ type reading struct {
 	report redact.Report
 }
 
+// agrees does not mind the order: a repository may return its files by name.
 func (r reading) agrees(other []Text) bool {
 	if len(r.texts) != len(other) {
 		return false
 	}
-	for i, t := range r.texts {
-		if t.Name != other[i].Name || !t.Clean.Equal(other[i].Clean) {
+	for _, t := range r.texts {
+		i := slices.IndexFunc(other, func(o Text) bool { return o.Name == t.Name })
+		if i < 0 || !t.Clean.Equal(other[i].Clean) {
 			return false
 		}
 	}
@@ -148,24 +114,53 @@ func (r reading) size() (n int) {
 	return n
 }
 
-// read takes one reading; a device that did not answer is asked once more.
-func (b *Backup) read(ctx context.Context, d devices.Device, last *Version) (reading, error) {
+// sent is the size as the device sent it, which is how the quarantine counts.
+func (r reading) sent() (n int) {
+	for _, f := range r.Files {
+		n += len(f.Raw)
+	}
+	return n
+}
+
+// pull reads a device; one that did not answer is asked once more.
+func (b *Backup) pull(ctx context.Context, d devices.Device) (Capture, error) {
 	c, err := b.Puller.Pull(ctx, d)
 	if devices.KindOf(err) == devices.Unreachable && ctx.Err() == nil {
 		select {
 		case <-time.After(b.Pause):
+			c, err = b.Puller.Pull(ctx, d)
 		case <-ctx.Done():
 		}
-		c, err = b.Puller.Pull(ctx, d)
 	}
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		// A connection that we closed ourselves is not the device's silence.
+		err = &devices.Error{Op: "read", Device: d.String(), Err: ctx.Err()}
+	}
+	return c, err
+}
+
+// read takes one reading, checks and redacts it.
+func (b *Backup) read(ctx context.Context, d devices.Device, last *Version) (reading, error) {
+	c, err := b.pull(ctx, d)
 	if err != nil {
 		return reading{}, err
 	}
+	// What was read is judged to the end, whoever has gone away meanwhile.
+	ctx = context.WithoutCancel(ctx)
 	key, err := b.Sealer.FingerprintKey(ctx, d.Customer)
 	if err != nil {
 		return reading{}, &devices.Error{Kind: devices.KindOf(err), Op: "find the key of " + d.Customer, Err: err}
 	}
+	if last, err = b.identified(ctx, last, c.Identity); err != nil {
+		return reading{}, &devices.Error{Kind: devices.KindOf(err), Op: "read history of", Device: d.String(), Err: err}
+	}
 	r := reading{Capture: c, checks: append(c.Check(), checkDevice(d, c.Identity, last))}
+	for i, check := range r.checks {
+		if !check.OK { // an error text may quote a line of the configuration
+			clean, _ := c.Rules.Redact.Apply([]byte(check.Detail), key)
+			r.checks[i].Detail = clean.String()
+		}
+	}
 	for _, f := range c.Files {
 		clean, report := c.Rules.Redact.Apply(f.Text, key)
 		r.texts = append(r.texts, Text{f.Name, clean})
@@ -173,6 +168,23 @@ func (b *Backup) read(ctx context.Context, d devices.Device, last *Version) (rea
 		r.report.Gaps = append(r.report.Gaps, report.Gaps...)
 	}
 	return r, nil
+}
+
+// identified is the newest version whose device named its serial number: one
+// kept while that went unanswered cannot tell a wrong box.
+func (b *Backup) identified(ctx context.Context, last *Version, said devices.Identity) (*Version, error) {
+	if last == nil || len(last.Identity.Serials) > 0 || len(said.Serials) == 0 {
+		return last, nil
+	}
+	for v, err := range b.Repository.History(ctx, last.ID) {
+		if err != nil {
+			return nil, err
+		}
+		if len(v.Identity.Serials) > 0 {
+			return &v, nil
+		}
+	}
+	return last, nil
 }
 
 func (b *Backup) capture(ctx context.Context, d devices.Device, o Order) Result {
@@ -188,15 +200,15 @@ func (b *Backup) capture(ctx context.Context, d devices.Device, o Order) Result 
 	if err != nil {
 		return failure(res, err)
 	}
-	grade := r.Grade()
-	res.Checks, res.Grade, res.Missing, res.Identity, res.Reached = r.checks, grade.Level, grade.Missing, r.Identity, r.Reached
-	res.Warnings = r.Warnings
+	res.Checks, res.Identity, res.Reached, res.Warnings = r.checks, r.Identity, r.Reached, slices.Clone(r.Warnings)
 	if n := len(r.report.Gaps); n > 0 {
 		res.Warnings = append(res.Warnings, fmt.Sprintf("%d secrets were hidden that driver %s does not know of (first: a %s in line %d)", n, r.Driver, r.report.Gaps[0].Kind, r.report.Gaps[0].Line))
 	}
 	if bad := failing(r.checks); len(bad) > 0 {
 		return b.refuse(ctx, d, o, r, res, bad)
 	}
+	grade := r.Grade()
+	res.Grade, res.Missing = grade.Level, grade.Missing
 	return b.keep(ctx, d, o, r, grade, kept, res)
 }
 
@@ -212,45 +224,44 @@ func (b *Backup) standing(ctx context.Context, d devices.Device) (*Version, []Te
 
 // whole reads until what is read is proven whole, or not: once where there is
 // an end mark or the text is the one that stands, else until two readings
-// agree. A reading that is cut short is taken once more.
+// agree. One reading that a check refused is taken again; the third decides.
 func (b *Backup) whole(ctx context.Context, d devices.Device, o Order, last *Version, kept []Text) (reading, error) {
 	before, err := b.sizeBefore(ctx, d, o, kept)
 	if err != nil {
 		return reading{}, err
 	}
-	var seen []reading
-	for {
+	size := reading.size
+	if o.Vouched != "" {
+		size = reading.sent
+	}
+	var good []reading
+	refused := 0
+	for n := 1; ; n++ {
 		r, err := b.read(ctx, d, last)
 		if err != nil {
 			return r, err
 		}
 		if before > 0 {
-			r.checks = append(r.checks, checkSize(r.size(), before))
+			r.checks = append(r.checks, checkSize(size(r), before))
 		}
-		bad := failing(r.checks)
-		if len(bad) > 0 && (len(seen) > 0 || final(bad)) {
+		if bad := failing(r.checks); len(bad) > 0 {
+			if refused++; refused == 2 || n == 3 || final(bad) {
+				return r, nil
+			}
+			continue
+		}
+		if !o.Twice && (r.Rules.Complete.Agree < 2 || kept != nil && r.agrees(kept)) {
 			return r, nil
 		}
-		if len(bad) == 0 {
-			need := r.Rules.Complete.Agree
-			if o.Twice {
-				need = 2
-			}
-			if need < 2 || !o.Twice && kept != nil && r.agrees(kept) {
-				return r, nil
-			}
-			for _, s := range seen {
-				if len(failing(s.checks)) == 0 && s.agrees(r.texts) {
-					r.checks = append(r.checks, Check{Name: CheckAgree, OK: true, Detail: "read twice, the same text"})
-					return r, nil
-				}
-			}
-			if len(seen) == 2 {
-				r.checks = append(r.checks, Check{Name: CheckAgree, Detail: "three readings, no two of them the same"})
-				return r, nil
-			}
+		if slices.ContainsFunc(good, func(g reading) bool { return g.agrees(r.texts) }) {
+			r.checks = append(r.checks, Check{Name: CheckAgree, OK: true, Detail: "read twice, the same text"})
+			return r, nil
 		}
-		seen = append(seen, r)
+		if n == 3 {
+			r.checks = append(r.checks, Check{Name: CheckAgree, Detail: "three readings, no two of them whole and the same"})
+			return r, nil
+		}
+		good = append(good, r)
 	}
 }
 
@@ -296,6 +307,7 @@ func (b *Backup) sizeBefore(ctx context.Context, d devices.Device, o Order, kept
 
 // refuse quarantines what a check refused.
 func (b *Backup) refuse(ctx context.Context, d devices.Device, o Order, r reading, res Result, bad []Check) Result {
+	ctx = context.WithoutCancel(ctx) // who looks for the reason later must find it
 	sealed, err := b.seal(ctx, d.Customer, r.Capture)
 	if err == nil {
 		err = b.Quarantine.Hold(ctx, Refusal{ID: d.ID(), Device: d, Taken: r.Began, By: o.By, Checks: r.checks, Driver: r.Driver, Originals: sealed})
@@ -323,12 +335,16 @@ func (b *Backup) refuse(ctx context.Context, d devices.Device, o Order, r readin
 func (b *Backup) seal(ctx context.Context, customer string, c Capture) ([]Sealed, error) {
 	var all []Sealed
 	for _, f := range c.Files {
-		sum := sha256.Sum256(f.Raw)
 		sealed, err := b.Sealer.Seal(ctx, customer, f.Raw)
 		if err != nil {
 			return nil, fmt.Errorf("seal %s: %w", f.Name, err)
 		}
-		all = append(all, Sealed{Name: f.Name, Bytes: sealed, Digest: hex.EncodeToString(sum[:]), Size: len(f.Raw)})
+		all = append(all, Sealed{Name: f.Name, Bytes: sealed, Digest: digest(f.Raw), Size: len(f.Raw)})
 	}
 	return all, nil
+}
+
+func digest(original []byte) string {
+	sum := sha256.Sum256(original)
+	return hex.EncodeToString(sum[:])
 }

@@ -3,6 +3,7 @@ package configs
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -44,7 +45,7 @@ func (k Completeness) check(f File) []Check {
 		checks = append(checks, Check{Name: CheckStart, OK: loc != nil && loc[0] == 0, Detail: fmt.Sprintf("begins with %s", k.Starts)})
 	}
 	if k.Ends != nil {
-		c := Check{Name: CheckEnd, OK: k.Ends.Match(text[max(0, len(text)-4096):]), Detail: fmt.Sprintf("ends with %s", k.Ends)}
+		c := Check{Name: CheckEnd, OK: endsWith(text, k.Ends), Detail: fmt.Sprintf("ends with %s", k.Ends)}
 		if !c.OK {
 			c.Detail = fmt.Sprintf("no end mark (%s): cut short after %d lines", k.Ends, bytes.Count(text, []byte("\n"))+1)
 		}
@@ -66,6 +67,14 @@ func (k Completeness) check(f File) []Check {
 		checks = append(checks, c)
 	}
 	return checks
+}
+
+// endsWith tells whether the last match ends the text, blanks aside: a pattern
+// may not say so itself.
+func endsWith(text []byte, re *regexp.Regexp) bool {
+	tail := text[max(0, len(text)-4096):]
+	found := re.FindAllIndex(tail, -1)
+	return len(found) > 0 && len(bytes.TrimSpace(tail[found[len(found)-1][1]:])) == 0
 }
 
 // Refusal is the error text that a device answered with, empty where there is

@@ -2,8 +2,6 @@ package configs
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,12 +29,11 @@ func (b *Backup) keep(ctx context.Context, d devices.Device, o Order, r reading,
 		Driver: r.Driver, Identity: r.Identity, Grade: grade, Checks: r.checks, Texts: r.texts, Reached: r.Reached,
 		Warnings: r.Warnings, Gaps: len(r.report.Gaps), Salted: r.Rules.salted(), Always: o.Twice,
 	}
-	if !same || s.Salted || s.Always {
-		sealed, err := b.seal(ctx, d.Customer, r.Capture)
-		if err != nil {
-			return fail("seal", err)
-		}
-		s.Originals = sealed
+	// Sealed even where the text is the same: another process may have kept
+	// another one meanwhile, and no version may be without its original.
+	var err error
+	if s.Originals, err = b.seal(ctx, d.Customer, r.Capture); err != nil {
+		return fail("seal", err)
 	}
 	v, err := b.Repository.Commit(ctx, s)
 	if err != nil {
@@ -46,10 +43,14 @@ func (b *Backup) keep(ctx context.Context, d devices.Device, o Order, r reading,
 	if v.New {
 		res.Result = Kept
 	}
-	proof := b.readBack(ctx, v, r, same)
+	proof, err := b.readBack(ctx, v, r, same)
 	res.Proofs = append(res.Proofs, proof)
-	if !proof.OK {
-		return failure(res, &devices.Error{Kind: devices.Damaged, Op: "read back", Device: d.String(), Err: errors.New(proof.Detail), Hint: "belay verify"})
+	if err != nil {
+		hint := devices.HintOf(err)
+		if hint == "" {
+			hint = "belay verify"
+		}
+		return failure(res, &devices.Error{Kind: devices.KindOf(err), Op: "read back", Device: d.String(), Err: err, Hint: hint})
 	}
 	if err := b.Quarantine.Release(ctx, d.ID()); err != nil {
 		return fail("release from quarantine", err)
@@ -57,41 +58,58 @@ func (b *Backup) keep(ctx context.Context, d devices.Device, o Order, r reading,
 	return b.prove(ctx, v, res)
 }
 
-// readBack proves that what is on disk is what was read. The texts of an
-// unchanged version were read back before they were compared.
-func (b *Backup) readBack(ctx context.Context, v Version, r reading, same bool) Proof {
+// readBack proves that what is on disk is what was read.
+func (b *Backup) readBack(ctx context.Context, v Version, r reading, same bool) (Proof, error) {
 	p := Proof{Name: "read back", Done: true, OK: true, At: b.Now(), Detail: fmt.Sprintf("%d bytes", r.size())}
-	wrong := func(format string, args ...any) Proof {
-		p.OK, p.Detail = false, fmt.Sprintf(format, args...)
-		return p
+	err := b.compare(ctx, v, r, same)
+	if err != nil {
+		p.OK, p.Detail = false, err.Error()
 	}
+	return p, err
+}
+
+// compare reads the texts and opens the originals. The texts of an unchanged
+// version were read back before they were compared.
+func (b *Backup) compare(ctx context.Context, v Version, r reading, same bool) error {
 	if same && !v.New {
-		return p
+		return nil
+	}
+	wrong := func(format string, args ...any) error {
+		return &devices.Error{Kind: devices.Damaged, Op: "compare", Err: fmt.Errorf(format, args...)}
 	}
 	texts, err := b.Repository.Texts(ctx, v)
 	if err != nil {
-		return wrong("%v", err)
+		return err
 	}
 	if !r.agrees(texts) {
 		return wrong("version %s holds another text than was read", v.Commit)
 	}
 	originals, err := b.Repository.Originals(ctx, v)
 	if err != nil {
-		return wrong("%v", err)
+		return err
 	}
-	for _, o := range originals {
-		plain, err := b.Sealer.Open(ctx, v.ID.Customer(), o.Bytes)
+	for _, f := range r.Files {
+		i := slices.IndexFunc(originals, func(o Sealed) bool { return o.Name == f.Name })
+		if i < 0 {
+			return wrong("version %s holds no original of %s", v.Commit, f.Name)
+		}
+		plain, err := b.Sealer.Open(ctx, v.ID.Customer(), originals[i].Bytes)
 		if err != nil {
-			return wrong("open the original of %s: %v", o.Name, err)
+			return fmt.Errorf("open the original of %s: %w", f.Name, err)
 		}
-		if sum := sha256.Sum256(plain); hex.EncodeToString(sum[:]) != o.Digest {
-			return wrong("the original of %s is not what was sealed", o.Name)
+		want := originals[i].Digest
+		if v.New {
+			want = digest(f.Raw)
+		}
+		if digest(plain) != want {
+			return wrong("the original of %s is not what was sealed", f.Name)
 		}
 	}
-	return p
+	return nil
 }
 
-// prove asks every second place what it has.
+// prove asks every second place what it has. One proof is enough; another place
+// that failed is then a warning.
 func (b *Backup) prove(ctx context.Context, v Version, res Result) Result {
 	var unproven error
 	for _, prover := range b.Provers {
@@ -103,17 +121,28 @@ func (b *Backup) prove(ctx context.Context, v Version, res Result) Result {
 			continue
 		}
 		res.Proofs = append(res.Proofs, p)
-		switch {
-		case p.OK && p.Second:
-			res.Verified = true
-		case !p.OK && err == nil:
+		res.Verified = res.Verified || p.OK && p.Second
+		if p.OK {
+			continue
+		}
+		if err == nil {
 			err = errors.New(p.Detail)
-			fallthrough
-		case !p.OK:
-			unproven = &devices.Error{Kind: devices.Unproven, Op: "prove in a second place", Device: res.Device, Err: err, Hint: devices.HintOf(err)}
+		}
+		kind := devices.Unproven
+		if devices.KindOf(err) == devices.Damaged {
+			kind = devices.Damaged // here, not over there
+		}
+		if unproven == nil || kind == devices.Damaged {
+			unproven = &devices.Error{Kind: kind, Op: "prove in a second place", Device: res.Device, Err: err, Hint: devices.HintOf(err)}
 		}
 	}
-	if unproven != nil && !res.Verified {
+	switch {
+	case unproven == nil:
+	case devices.KindOf(unproven) == devices.Damaged:
+		return failure(res, unproven)
+	case res.Verified:
+		res.Warnings = append(res.Warnings, unproven.Error())
+	default:
 		res.Err, res.Error, res.Hint = unproven, unproven.Error(), devices.HintOf(unproven)
 	}
 	return res

@@ -78,6 +78,8 @@ func closedBraces(text []byte) error {
 	switch {
 	case quoted:
 		return errors.New("a quoted text is not closed")
+	case comment:
+		return errors.New("a comment is not closed")
 	case depth > 0:
 		return fmt.Errorf("%d blocks not closed, the outermost opened in line %d", depth, opened)
 	}
@@ -118,8 +120,9 @@ func closedXML(text []byte) error {
 	return nil
 }
 
-// closedBlocks matches config … end and edit … next, FortiOS's nesting. Values
-// in double quotes may span lines: certificates and private keys do.
+// closedBlocks matches config … end and edit … next, FortiOS's nesting. An end
+// closes an edit too, as at the command line: virtual domains are written so.
+// Values in double quotes may span lines: certificates and private keys do.
 func closedBlocks(text []byte) error {
 	var open []string
 	quoted := false

@@ -88,6 +88,14 @@ func (q *queue) done(s *site) {
 	q.ready.Broadcast()
 }
 
+// wake makes those who wait look again. The lock keeps it from falling between
+// their look and their wait.
+func (q *queue) wake() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ready.Broadcast()
+}
+
 // Run captures every device of list and tells each result as it comes, one call
 // at a time. When ctx ends, devices not yet begun are left out and those under
 // way end as their capture does.
@@ -114,7 +122,7 @@ func Run(ctx context.Context, list []devices.Device, limit Limits, capture Captu
 			}
 		})
 	}
-	stop := context.AfterFunc(ctx, q.ready.Broadcast)
+	stop := context.AfterFunc(ctx, q.wake)
 	wg.Wait()
 	stop()
 }
