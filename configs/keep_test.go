@@ -196,6 +196,8 @@ func TestAFailingCheckLogDoesNotHideWhatElseWasWrong(t *testing.T) {
 	if !strings.Contains(r.Error, "disk full") || !strings.Contains(r.Error, "no luck") {
 		t.Errorf("error %q", r.Error)
 	}
+	s.log.Faults = on("Checked", &devices.Error{Kind: devices.NotAllowed, Err: errors.New("read only")})
+	want(t, s.capture(configs.Order{}, says(marked, config(9))), configs.Failed, devices.NotAllowed) // it was not the device that denied
 	s.repository.Faults = on("Newest", &devices.Error{Kind: devices.Damaged, Op: "read", Err: errors.New("no such object")})
 	want(t, s.capture(configs.Order{}), configs.Failed, devices.Damaged)
 }

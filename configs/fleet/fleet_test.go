@@ -3,8 +3,10 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"belay/configs"
@@ -104,4 +106,61 @@ func TestAnEndedContextLeavesTheRestOut(t *testing.T) {
 	if told < 3 || told > 5 {
 		t.Errorf("%d devices were captured, want to stop soon after the third", told)
 	}
+}
+
+func TestTheSitesTakeTurns(t *testing.T) {
+	t.Parallel()
+	list := append(fleetOf(4, "hq"), fleetOf(2, "depot", "lab")...)
+	var order []string
+	Run(t.Context(), list, Limits{All: 1}, func(_ context.Context, d devices.Device) configs.Result {
+		return configs.Result{Device: d.Site}
+	}, func(r configs.Result) { order = append(order, r.Device) })
+	if want := []string{"hq", "depot", "lab", "hq", "depot", "lab", "hq", "hq"}; !slices.Equal(order, want) {
+		t.Errorf("captured in the order %q, want %q", order, want)
+	}
+}
+
+func TestThoseThatWaitForASiteEndWithTheContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		began, told := 0, 0
+		go func() {
+			time.Sleep(time.Minute)
+			cancel()
+		}()
+		Run(ctx, fleetOf(9, "hq"), Limits{All: 4, Site: 1}, func(ctx context.Context, _ devices.Device) configs.Result {
+			began++
+			<-ctx.Done()
+			return configs.Result{}
+		}, func(configs.Result) { told++ })
+		if began != 1 || told != 1 {
+			t.Errorf("%d captures begun, %d told, want 1: the site has room for one", began, told)
+		}
+	})
+}
+
+func TestAnEndedContextBeginsNothing(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	Run(ctx, fleetOf(9, "hq"), Limits{}, func(context.Context, devices.Device) configs.Result {
+		t.Error("a device was captured")
+		return configs.Result{}
+	}, func(configs.Result) { t.Error("a result was told") })
+	Run(t.Context(), nil, Limits{All: 3}, nil, nil) // no device, no end to wait for
+}
+
+func TestWithoutLimitsAllAreCapturedAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		Run(t.Context(), fleetOf(50, "hq", "depot"), Limits{}, func(context.Context, devices.Device) configs.Result {
+			time.Sleep(time.Second)
+			return configs.Result{}
+		}, func(configs.Result) {})
+		if d := time.Since(began); d != time.Second {
+			t.Errorf("100 captures of a second took %v", d)
+		}
+	})
 }
