@@ -1,7 +1,7 @@
 # Belay. "make help" lists what can be made.
 SHELL := /bin/bash
 GO ?= go
-LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.13.1
+LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 

@@ -6,6 +6,7 @@
 package configs
 
 import (
+	"regexp"
 	"time"
 
 	"belay/configs/redact"
@@ -43,6 +44,9 @@ type Rules struct {
 	Redact   redact.Rules
 	Complete Completeness
 	Grading  Grading
+
+	search *redact.Search         // see Prepare
+	at     map[*regexp.Regexp]int // their place in search
 }
 
 // A Level says what a copy is good for.

@@ -25,7 +25,8 @@ const (
 
 // check holds one text to the rules of its system. Only the main text has
 // sections and an end; the others must merely be there.
-func (k Completeness) check(f File) []Check {
+func (r Rules) check(f File) []Check {
+	k := r.Complete
 	text := f.Text
 	bare := bytes.TrimSpace(text)
 	checks := []Check{{Name: CheckAnswered, OK: len(bare) > 0, Detail: fmt.Sprintf("%d bytes", len(f.Raw))}}
@@ -52,8 +53,9 @@ func (k Completeness) check(f File) []Check {
 		checks = append(checks, c)
 	}
 	sections := Check{Name: CheckSections, OK: true, Detail: fmt.Sprintf("%d found", len(k.Sections))}
+	matches := r.matcher(text)
 	for _, re := range k.Sections {
-		if !re.Match(text) {
+		if !matches(re) {
 			sections.OK, sections.Detail = false, fmt.Sprintf("nothing matches %s", re)
 			break
 		}
@@ -117,7 +119,7 @@ func (c Capture) Check() []Check {
 	main := false
 	for _, f := range c.Files {
 		main = main || f.Name == MainFile
-		checks = append(checks, c.Rules.Complete.check(f)...)
+		checks = append(checks, c.Rules.check(f)...)
 	}
 	if !main {
 		checks = append(checks, Check{Name: CheckAnswered, Detail: "there is no configuration in it"})
@@ -186,13 +188,14 @@ func (c Capture) Grade() Grade {
 		if f.Name != MainFile {
 			continue
 		}
+		matches := c.Rules.matcher(f.Text)
 		for _, cond := range c.Rules.Grading.Lower {
-			if (cond.When == nil || cond.When.Match(f.Text)) && (cond.Unless == nil || !cond.Unless.Match(f.Text)) {
+			if (cond.When == nil || matches(cond.When)) && (cond.Unless == nil || !matches(cond.Unless)) {
 				lower(cond.Level, cond.Missing)
 			}
 		}
 		for _, re := range c.Rules.Grading.Masks {
-			if re.Match(f.Text) {
+			if matches(re) {
 				lower(Partial, "the device masked what this login may not see: give the login the right to read secrets")
 				break
 			}

@@ -1,6 +1,41 @@
 package configs
 
-import "regexp"
+import (
+	"regexp"
+
+	"belay/configs/redact"
+)
+
+// Prepare makes ready what is looked for in every text, so that it is looked for
+// together. Rules that were not prepared work as well, but slower.
+func (r *Rules) Prepare() error {
+	all := append(append([]*regexp.Regexp(nil), r.Complete.Sections...), r.Grading.Masks...)
+	for _, c := range r.Grading.Lower {
+		for _, re := range []*regexp.Regexp{c.When, c.Unless} {
+			if re != nil {
+				all = append(all, re)
+			}
+		}
+	}
+	search, err := redact.NewSearch(all)
+	if err != nil {
+		return err
+	}
+	r.search, r.at = search, map[*regexp.Regexp]int{}
+	for i, re := range all {
+		r.at[re] = i
+	}
+	return nil
+}
+
+// matcher tells of sections, masks and conditions whether they match text.
+func (r Rules) matcher(text []byte) func(*regexp.Regexp) bool {
+	if r.search == nil {
+		return func(re *regexp.Regexp) bool { return re.Match(text) }
+	}
+	hit := r.search.Matches(text)
+	return func(re *regexp.Regexp) bool { return hit[r.at[re]] }
+}
 
 // Completeness says how a system's text proves that it is whole.
 type Completeness struct {

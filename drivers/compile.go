@@ -119,7 +119,7 @@ func compile(name string, s *spec) (*Driver, error) {
 		}
 	}
 	c.steps(d, s.Pull)
-	d.facts = map[string]*regexp.Regexp{}
+	facts := map[string]*regexp.Regexp{}
 	for _, key := range slices.Sorted(maps.Keys(s.Facts)) {
 		re := c.pattern("facts."+key, s.Facts[key])
 		switch {
@@ -128,15 +128,34 @@ func compile(name string, s *spec) (*Driver, error) {
 		case re != nil && re.NumSubexp() < 1:
 			c.wrong("facts.%s: wants one group", key)
 		}
-		d.facts[key] = re
+		facts[key] = re
 	}
 	d.Rules.Complete = c.complete(s)
 	d.Rules.Grading = c.grading(s)
 	d.Rules.Redact = c.redaction(s)
+	if len(c.errs) == 0 {
+		if err := d.Rules.Prepare(); err != nil {
+			c.wrong("%v", err)
+		}
+		c.search(d, facts)
+	}
 	if err := errors.Join(c.errs...); err != nil {
 		return nil, err
 	}
 	return d, nil
+}
+
+// search makes the facts ready to be looked for together.
+func (c *compiler) search(d *Driver, facts map[string]*regexp.Regexp) {
+	var all []*regexp.Regexp
+	for _, name := range slices.Sorted(maps.Keys(facts)) {
+		d.facts = append(d.facts, name)
+		all = append(all, facts[name])
+	}
+	var err error
+	if d.search, err = redact.NewSearch(all); err != nil {
+		c.wrong("facts: %v", err)
+	}
 }
 
 func (c *compiler) steps(d *Driver, steps []stepSpec) {

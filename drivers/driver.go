@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"belay/configs"
+	"belay/configs/redact"
 	"belay/devices"
 )
 
@@ -33,7 +34,8 @@ type Driver struct {
 	more      *question
 	enable    *privilege
 	steps     []step
-	facts     map[string]*regexp.Regexp
+	facts     []string       // their names, in the order of factSearch
+	search    *redact.Search // for the facts, together
 }
 
 // A question is matched against the end of what a device sent.

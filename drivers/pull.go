@@ -1,6 +1,7 @@
 package drivers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -223,38 +224,38 @@ func (w *watched) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// identity finds who the device says it is in what it said.
+// identity finds who the device says it is in what it said: the first of each
+// fact, and every serial number.
 func (d *Driver) identity(said [][]byte) devices.Identity {
 	var id devices.Identity
-	first := func(key string) string {
-		if re := d.facts[key]; re != nil {
-			for _, text := range said {
-				if m := re.FindSubmatch(text); m != nil {
-					return string(group(m))
+	for _, text := range said {
+		d.search.Each(text, func(fact int, m []int) bool {
+			value := group(text, m)
+			switch d.facts[fact] {
+			case "hostname":
+				id.Hostname = cmp.Or(id.Hostname, value)
+			case "model":
+				id.Model = cmp.Or(id.Model, value)
+			case "version":
+				id.Version = cmp.Or(id.Version, value)
+			case "serial":
+				if value != "" && !slices.Contains(id.Serials, value) {
+					id.Serials = append(id.Serials, value)
 				}
+				return len(id.Serials) < 64
 			}
-		}
-		return ""
-	}
-	id.Hostname, id.Model, id.Version = first("hostname"), first("model"), first("version")
-	if re := d.facts["serial"]; re != nil {
-		for _, text := range said {
-			for _, m := range re.FindAllSubmatch(text, 64) {
-				if s := string(group(m)); s != "" && !slices.Contains(id.Serials, s) {
-					id.Serials = append(id.Serials, s)
-				}
-			}
-		}
+			return value == ""
+		})
 	}
 	return id
 }
 
 // group is the first group that matched anything.
-func group(m [][]byte) []byte {
-	for _, g := range m[1:] {
-		if len(g) > 0 {
-			return g
+func group(text []byte, m []int) string {
+	for i := 2; i+1 < len(m); i += 2 {
+		if m[i] >= 0 && m[i+1] > m[i] {
+			return string(text[m[i]:m[i+1]])
 		}
 	}
-	return nil
+	return ""
 }

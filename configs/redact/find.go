@@ -104,6 +104,11 @@ func (s *scan) slow() []string {
 // each calls found for every match of every pattern; m is as from
 // FindSubmatchIndex, with offsets into text.
 func (s *scan) each(text []byte, found func(f *finder, m []int)) {
+	s.until(text, make([]bool, len(s.finders)), found)
+}
+
+// until does so but for patterns that are full, or become so in found.
+func (s *scan) until(text []byte, full []bool, found func(f *finder, m []int)) {
 	// Two letters outside ASCII are k and s to (?i), and the words do not know it.
 	if bytes.Contains(text, []byte("\u212a")) || bytes.Contains(text, []byte("\u017f")) {
 		for _, f := range s.finders {
@@ -112,7 +117,9 @@ func (s *scan) each(text []byte, found func(f *finder, m []int)) {
 		return
 	}
 	for _, i := range s.whole {
-		s.finders[i].all(text, 0, found)
+		if !full[i] {
+			s.finders[i].all(text, 0, found)
+		}
 	}
 	done := make([]int, len(s.finders)) // up to where each has looked
 	lineStart, lineEnd := 0, -1
@@ -121,7 +128,7 @@ func (s *scan) each(text []byte, found func(f *finder, m []int)) {
 			lineStart, lineEnd = lineAround(text, end-1)
 		}
 		for _, i := range s.users[literal] {
-			if f := s.finders[i]; done[i] <= lineEnd {
+			if f := s.finders[i]; done[i] <= lineEnd && !full[i] {
 				done[i] = f.line(text, lineStart, lineEnd, done[i], found)
 			}
 		}

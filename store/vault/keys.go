@@ -42,6 +42,20 @@ func (v *Vault) List(ctx context.Context) ([]Key, error) {
 	return keys, nil
 }
 
+// Unlock reads the master identity, and makes it at first use where that is
+// allowed.
+func (v *Vault) Unlock(ctx context.Context) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	unlock, err := v.lock(ctx)
+	if err != nil {
+		return failed("read the master identity", err)
+	}
+	defer unlock()
+	v.master, err = v.readMaster(ctx, true)
+	return failed("read the master identity", err)
+}
+
 // Make makes a customer's key, where there is none yet.
 func (v *Vault) Make(ctx context.Context, name string) (Key, error) {
 	c, err := v.customer(ctx, name, true)
