@@ -132,7 +132,10 @@ func appendWhileReading(t *testing.T, l configs.Ledger) {
 	if seen != 3 {
 		t.Errorf("read %d events, want 3", seen)
 	}
-	for range l.Events(t.Context(), configs.Filter{}) {
+	for _, err := range l.Events(t.Context(), configs.Filter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		break // whoever has seen enough may stop
 	}
 	if n := len(all(t, l.Events(t.Context(), configs.Filter{}))); n != 6 {

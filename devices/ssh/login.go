@@ -169,7 +169,7 @@ func (a *attempt) keys() ([]ssh.Signer, error) {
 	conn, err := (&net.Dialer{}).DialContext(a.ctx, "unix", a.login.Agent)
 	if err != nil {
 		a.notes = append(a.notes, "its SSH agent does not answer")
-		return a.signers, nil
+		return a.signers, nil //nolint:nilerr // the login's other proofs are still offered
 	}
 	a.close()
 	a.agent = conn
@@ -178,7 +178,7 @@ func (a *attempt) keys() ([]ssh.Signer, error) {
 	stop()
 	if err != nil {
 		a.notes = append(a.notes, "its SSH agent does not tell its keys")
-		return a.signers, nil
+		return a.signers, nil //nolint:nilerr // likewise
 	}
 	signers := slices.Concat(a.signers, a.prepare(held))
 	if len(signers) > mostKeys {

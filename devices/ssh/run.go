@@ -105,7 +105,7 @@ func (c *Client) copy(out io.Writer, from io.Reader) (int64, error) {
 			wrote += int64(n)
 		}
 		if err != nil {
-			return wrote, nil // the end of the channel, whatever made it end
+			return wrote, nil //nolint:nilerr // the end of the channel; Wait tells what made it end
 		}
 	}
 }

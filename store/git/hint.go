@@ -73,7 +73,7 @@ func (r *repo) readHint() (hint, error) {
 	}
 	var h hint
 	if json.Unmarshal(data, &h) != nil {
-		return hint{}, nil
+		return hint{}, nil //nolint:nilerr // a damaged hint is no hint: history is read instead
 	}
 	if sum, err := h.sum(); err != nil || sum != h.Sum {
 		return hint{}, err

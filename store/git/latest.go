@@ -110,7 +110,7 @@ func readLatest(dir string) (latest, error) {
 	}
 	var l latest
 	if json.Unmarshal(data, &l) != nil || l.Schema != 1 {
-		return latest{}, nil
+		return latest{}, nil //nolint:nilerr // a damaged note names no version, and is void
 	}
 	return l, nil
 }
