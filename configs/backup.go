@@ -44,7 +44,8 @@ type Order struct {
 }
 
 // A Result is what came of capturing one device. As JSON it is what scripts
-// read: the fields and their names are a contract, and all are always there.
+// read: the first nine fields are a contract and always there, the others only
+// where there is something to tell.
 type Result struct {
 	Device   string  `json:"device"`
 	Result   Outcome `json:"result"`
@@ -56,13 +57,14 @@ type Result struct {
 	Hint     string  `json:"hint"`
 	Seconds  float64 `json:"seconds"`
 
-	ID       devices.ID       `json:"-"`
-	Err      error            `json:"-"`
-	Missing  []string         `json:"-"`
-	Proofs   []Proof          `json:"-"`
-	Warnings []string         `json:"-"`
-	Identity devices.Identity `json:"-"`
-	Reached  devices.Reached  `json:"-"`
+	Missing  []string         `json:"missing,omitempty"`  // for a restore, where the grade is lower
+	Proofs   []Proof          `json:"proofs,omitempty"`   // what was read again, and where
+	Warnings []string         `json:"warnings,omitempty"` // what went wrong without harm
+	Identity devices.Identity `json:"identity,omitzero"`  // who the device says it is
+	Reached  devices.Reached  `json:"session,omitzero"`   // how it was reached: algorithms, host key
+
+	ID  devices.ID `json:"-"`
+	Err error      `json:"-"`
 }
 
 // failure turns an error into a result that a person can act on.

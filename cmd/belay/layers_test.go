@@ -43,6 +43,7 @@ var owners = map[string][]string{
 	"github.com/goccy/go-yaml":       {"belay/devices", "belay/devices/simulator", "belay/drivers", "belay/cmd/belay"},
 	"golang.org/x/tools/txtar":       {"belay/devices/simulator"},
 	"github.com/aymanbagabas/":       {"belay/configs/diff"},
+	"github.com/google/go-cmp/":      {"belay/configs/conformance"}, // a suite for tests
 	"github.com/spf13/":              {"belay/cmd/belay"},
 	"github.com/vbauerster/mpb":      {"belay/cmd/belay"},
 	"golang.org/x/term":              {"belay/cmd/belay"},
