@@ -138,8 +138,10 @@ func (p *program) runTry(ctx context.Context, w *workspace, d devices.Device) er
 		return err
 	}
 	bad := false
-	for _, check := range checks {
+	for i, check := range checks {
 		bad = bad || !check.OK
+		detail, _ := c.Rules.Redact.Apply([]byte(check.Detail), key) // it may quote the device
+		checks[i].Detail = detail.String()
 	}
 	if p.json {
 		if err := p.printJSON(map[string]any{"device": d.String(), "driver": c.Driver, "identity": c.Identity, "session": c.Reached, "checks": checks, "warnings": c.Warnings, "seconds": c.Took.Seconds()}); err != nil {

@@ -275,6 +275,10 @@ func (p *program) runReveal(ctx context.Context, w *workspace, d devices.Device,
 		return err
 	}
 	originals, err := w.store.Originals(ctx, v)
+	if at == "" {
+		// Where a device salts its secrets, a newer one than the version's own.
+		originals, err = w.store.Latest(ctx, d.ID())
+	}
 	if err != nil {
 		return err
 	}
