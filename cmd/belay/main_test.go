@@ -12,7 +12,8 @@ import (
 // first in PATH, and runs what a person would run.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"belay": func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"belay-bench-fleet": serveFleet,
+		"belay":             func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})
 }
 
