@@ -47,8 +47,11 @@ func startBox(t *simulator.Transcript, fault string) (*box, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &box{dev: &simulator.Device{T: t, Fault: f, Login: &simulator.Login{User: boxUser, Password: boxPassword, Enable: boxEnable}}}
-	b.server = &simulator.Server{Device: b.dev}
+	return serveBox(&simulator.Device{T: t, Fault: f, Login: &simulator.Login{User: boxUser, Password: boxPassword, Enable: boxEnable}})
+}
+
+func serveBox(d *simulator.Device) (*box, error) {
+	b := &box{dev: d, server: &simulator.Server{Device: d}}
 	if err := b.server.Start("127.0.0.1:0"); err != nil {
 		return nil, err
 	}
