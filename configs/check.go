@@ -43,12 +43,12 @@ func (r Rules) check(f File) []Check {
 	}
 	if k.Starts != nil {
 		loc := k.Starts.FindIndex(bytes.TrimLeft(text, "\n"))
-		checks = append(checks, Check{Name: CheckStart, OK: loc != nil && loc[0] == 0, Detail: fmt.Sprintf("begins with %s", k.Starts)})
+		checks = append(checks, Check{Name: CheckStart, OK: loc != nil && loc[0] == 0, Detail: fmt.Sprintf("begins with %s", written(k.Starts))})
 	}
 	if k.Ends != nil {
-		c := Check{Name: CheckEnd, OK: endsWith(text, k.Ends), Detail: fmt.Sprintf("ends with %s", k.Ends)}
+		c := Check{Name: CheckEnd, OK: endsWith(text, k.Ends), Detail: fmt.Sprintf("ends with %s", written(k.Ends))}
 		if !c.OK {
-			c.Detail = fmt.Sprintf("no end mark (%s): cut short after %d lines", k.Ends, bytes.Count(text, []byte("\n"))+1)
+			c.Detail = fmt.Sprintf("no end mark (%s): cut short after %d lines", written(k.Ends), bytes.Count(text, []byte("\n"))+1)
 		}
 		checks = append(checks, c)
 	}
@@ -56,7 +56,7 @@ func (r Rules) check(f File) []Check {
 	matches := r.matcher(text)
 	for _, re := range k.Sections {
 		if !matches(re) {
-			sections.OK, sections.Detail = false, fmt.Sprintf("nothing matches %s", re)
+			sections.OK, sections.Detail = false, fmt.Sprintf("nothing matches %s", written(re))
 			break
 		}
 	}
@@ -78,6 +78,9 @@ func endsWith(text []byte, re *regexp.Regexp) bool {
 	found := re.FindAllIndex(tail, -1)
 	return len(found) > 0 && len(bytes.TrimSpace(tail[found[len(found)-1][1]:])) == 0
 }
+
+// written is a pattern as it stands in the driver's file.
+func written(re *regexp.Regexp) string { return strings.TrimPrefix(re.String(), "(?m)") }
 
 // Refusal is the error text that a device answered with, empty where there is
 // none. Only the first and last lines count: a banner may well quote an error.

@@ -43,10 +43,14 @@ func (p *program) driversList() *cobra.Command {
 			}
 			rows := [][]string{{"DRIVER", "SYSTEM", "ROAD", "WHOLE BY", "GRADE", "TRANSCRIPTS", "ALSO CALLED"}}
 			for _, d := range c.All() {
-				whole := "end mark"
-				if d.Rules.Complete.Ends == nil {
-					whole = strconv.Itoa(d.Rules.Complete.Agree) + " readings"
+				var proofs []string
+				if d.Rules.Complete.Ends != nil {
+					proofs = append(proofs, "end mark")
 				}
+				if n := d.Rules.Complete.Agree; n > 1 {
+					proofs = append(proofs, strconv.Itoa(n)+" readings")
+				}
+				whole := strings.Join(proofs, ", ")
 				n := len(c.Transcripts(d.Name))
 				if p.json {
 					if err := p.printJSON(map[string]any{"driver": d.Name, "title": d.Title, "road": d.Road(), "whole": whole, "grade": d.Rules.Grading.Level,
