@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -120,6 +121,14 @@ func (p *program) runEscrow(ctx context.Context, w *workspace, customer, to stri
 		}
 		text, err = w.vault.ExportMaster(ctx, recipient)
 	} else {
+		kept, listErr := w.store.Customers()
+		keys, keysErr := w.vault.List(ctx)
+		if err := errors.Join(listErr, keysErr); err != nil {
+			return err
+		}
+		if !slices.Contains(kept, customer) && !slices.ContainsFunc(keys, func(k vault.Key) bool { return k.Customer == customer }) {
+			return &devices.Error{Kind: devices.Usage, Op: "escrow the key of", Device: customer, Err: errors.New("there is no such customer"), Hint: "belay keys list"}
+		}
 		e.Detail["key"] = customer
 		text, err = w.vault.Export(ctx, customer, recipient)
 	}
@@ -173,7 +182,11 @@ func (p *program) runLogin(ctx context.Context, w *workspace, args []string) err
 	if len(fields) == 0 {
 		fields = []string{"user", "password", "enable"}
 	}
+	kept := 0
 	for _, f := range fields {
+		if !slices.Contains([]string{"user", "password", "enable", "key", "passphrase", "certificate"}, f) {
+			return &devices.Error{Kind: devices.Usage, Op: "keep a login", Device: args[0], Err: fmt.Errorf("a login has no field %q", f), Hint: "it has user, password, enable, key, passphrase and certificate"}
+		}
 		value, err := p.ask(args[0] + " " + f + ": ")
 		if err != nil {
 			return err
@@ -184,6 +197,10 @@ func (p *program) runLogin(ctx context.Context, w *workspace, args []string) err
 		if err := w.vault.Set(ctx, args[0], f, value); err != nil {
 			return err
 		}
+		kept++
+	}
+	if kept == 0 {
+		return &devices.Error{Kind: devices.Usage, Op: "keep a login", Device: args[0], Err: errors.New("nothing was entered, nothing was changed")}
 	}
 	return nil
 }

@@ -241,6 +241,34 @@ func (w *workspace) verifyCustomer(ctx context.Context, customer string, share f
 	return n, damaged, nil
 }
 
+// lost names the devices whose history no longer has the version that stood when
+// they were last read: a history that was put back or removed looks whole.
+func (w *workspace) lost(ctx context.Context, customer string) (errs []error) {
+	for _, d := range w.inventory.Devices {
+		if customer != "" && d.Customer != customer {
+			continue
+		}
+		last, ok, err := w.ledger.LastChecked(ctx, d.ID())
+		if err == nil && ok && last.Commit != "" {
+			err = w.has(ctx, d, last.Commit)
+		}
+		if err != nil {
+			errs = append(errs, &devices.Error{Kind: devices.Damaged, Op: "verify", Device: d.String(), Err: err, Hint: devices.HintOf(err)})
+		}
+	}
+	return errs
+}
+
+// has looks for a version in a device's history, the newest first.
+func (w *workspace) has(ctx context.Context, d devices.Device, commit string) error {
+	for v, err := range w.store.History(ctx, d.ID()) {
+		if err != nil || v.Commit == commit {
+			return err
+		}
+	}
+	return fmt.Errorf("version %s stood when it was last read, and is not in its history any more", commit)
+}
+
 // proveRemote asks a customer's remote for the newest of any of its devices.
 func (w *workspace) proveRemote(ctx context.Context, customer string) (configs.Proof, error) {
 	for _, d := range w.inventory.Devices {
