@@ -103,6 +103,10 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 	if o.concurrency > 0 {
 		limits = fleet.Limits{All: o.concurrency, Site: max(o.concurrency, limits.Site)}
 	}
+	// A device whose session has ended is still being kept and proven: it takes
+	// no other's place.
+	w.sessions = make(chan struct{}, limits.All)
+	limits.All *= 2
 	began := p.now()
 	t := p.newTeller(list)
 	var results []configs.Result

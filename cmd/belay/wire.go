@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"belay/configs"
@@ -35,6 +36,7 @@ type workspace struct {
 	puller    *drivers.Puller
 	backup    *configs.Backup
 	now       func() time.Time
+	sessions  chan struct{} // one for each session that may be open
 }
 
 type openOptions struct {
@@ -47,7 +49,7 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 	if err != nil {
 		return nil, err
 	}
-	w = &workspace{settings: s, now: p.now}
+	w = &workspace{settings: s, now: p.now, sessions: make(chan struct{}, s.Concurrency.All)}
 	defer func(opened *workspace) { // not w: it is nil by then
 		if err != nil {
 			opened.close()
@@ -110,8 +112,14 @@ func (w *workspace) dial(ctx context.Context, d devices.Device, with *drivers.Dr
 	if err != nil {
 		return nil, devices.Login{}, err
 	}
-	c, err := w.dialer.Dial(ctx, d, ssh.Options{Port: with.Port, Auth: with.Auth, NoKeepalive: !with.Keepalive, Logins: logins})
+	select {
+	case w.sessions <- struct{}{}:
+	case <-ctx.Done():
+		return nil, devices.Login{}, ctx.Err()
+	}
+	c, err := w.connect(ctx, d, with, logins)
 	if err != nil {
+		<-w.sessions
 		return nil, devices.Login{}, err
 	}
 	took := c.Reached().Login
@@ -121,6 +129,26 @@ func (w *workspace) dial(ctx context.Context, d devices.Device, with *drivers.Dr
 		}
 	}
 	return c, logins[0], nil
+}
+
+// A session counts among those that may be open until it is closed.
+type session struct {
+	*ssh.Client
+	done func()
+}
+
+func (s *session) Close() error {
+	defer s.done()
+	return s.Client.Close()
+}
+
+// connect logs in and counts the session.
+func (w *workspace) connect(ctx context.Context, d devices.Device, with *drivers.Driver, logins []devices.Login) (*session, error) {
+	c, err := w.dialer.Dial(ctx, d, ssh.Options{Port: with.Port, Auth: with.Auth, NoKeepalive: !with.Keepalive, Logins: logins})
+	if err != nil {
+		return nil, err
+	}
+	return &session{c, sync.OnceFunc(func() { <-w.sessions })}, nil
 }
 
 // openStore sets up the repositories and the customers' remotes.

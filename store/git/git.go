@@ -58,6 +58,10 @@ type repo struct {
 	loading sync.Mutex // one load at a time
 }
 
+// gather is how long commits wait for others while many come: fewer packs cost
+// less to write, to read and to pack together. One that comes alone waits for none.
+const gather = 100 * time.Millisecond
+
 func (s *Store) repo(customer string) (*repo, error) {
 	if err := devices.CheckName(customer); err != nil {
 		return nil, &devices.Error{Kind: devices.Usage, Op: "open history", Err: err}
@@ -74,6 +78,7 @@ func (s *Store) repo(customer string) (*repo, error) {
 			s.repos = map[string]*repo{}
 		}
 		r = &repo{customer: customer, dir: dir, now: s.Now}
+		r.commits.gather = gather
 		s.repos[customer] = r
 	}
 	return r, nil

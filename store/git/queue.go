@@ -4,12 +4,15 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // A queue lets one goroutine do at once what many wait for: commits share a pack
 // and a move of the branch, proofs a push, readings an opening. The goroutine
 // lives while somebody waits.
 type queue[T comparable] struct {
+	gather time.Duration // waited behind a batch of several, for more to come
+
 	mu      sync.Mutex
 	waiting []T
 	busy    bool
@@ -40,6 +43,9 @@ func (q *queue[T]) run(take func([]T) int, serve func([]T)) {
 		q.waiting = slices.Clone(q.waiting[n:])
 		q.mu.Unlock()
 		serve(batch)
+		if n > 1 {
+			time.Sleep(q.gather)
+		}
 	}
 }
 
