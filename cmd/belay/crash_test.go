@@ -30,7 +30,8 @@ type climb struct {
 	*play
 	boxes map[string]*box
 	acked []acknowledged
-	takes time.Duration // a whole run
+	takes time.Duration // a whole run, as the last one that ended took
+	tail  time.Duration // its last line to its end: longer where many packs lie about
 }
 
 // TestAcknowledgedCapturesSurviveKill kills the program at random moments of
@@ -48,13 +49,18 @@ func TestAcknowledgedCapturesSurviveKill(t *testing.T) {
 	if testing.Short() {
 		rounds = 12
 	}
-	maintained, done := 0, 0
+	maintained, done, ran := 0, 0, 0
 	for round := 1; done < rounds; round++ {
 		if round > 3*rounds {
 			t.Fatalf("only %d of %d runs could be killed", done, round)
 		}
+		ran = round
 		c.change(t, round)
 		before := c.packs()
+		c.tail = 10 * time.Millisecond
+		if before > 30 {
+			c.tail = 200 * time.Millisecond
+		}
 		n := 1
 		if round%8 == 0 {
 			n = 2 // the service and somebody's command
@@ -84,7 +90,7 @@ func TestAcknowledgedCapturesSurviveKill(t *testing.T) {
 	c.check(t)
 	c.wants(0, "verify")
 	c.play.whole("remote.git")
-	t.Logf("%d kills, %d versions acknowledged, packed %d times meanwhile", done, len(c.acked), maintained)
+	t.Logf("%d kills, %d rounds, %d versions acknowledged, packed %d times meanwhile", done, ran, len(c.acked), maintained)
 	if len(c.acked) < rounds {
 		t.Errorf("only %d versions were acknowledged: the test shows little", len(c.acked))
 	}
@@ -144,6 +150,7 @@ func (c *climb) race(t *testing.T, round, n int) (killed []bool) {
 	type outcome struct {
 		acked  []acknowledged
 		killed bool
+		took   time.Duration // of one that could end
 		err    error
 	}
 	outcomes := make(chan outcome, n)
@@ -155,6 +162,7 @@ func (c *climb) race(t *testing.T, round, n int) (killed []bool) {
 		}
 		var said strings.Builder
 		cmd.Stderr = &said
+		began := time.Now()
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -166,6 +174,9 @@ func (c *climb) race(t *testing.T, round, n int) (killed []bool) {
 			acked, err := c.listen(cmd, out, marker(round), moment)
 			_ = cmd.Wait() // killed, most of the time
 			o := outcome{acked: acked, err: err}
+			if moment < 0 {
+				o.took = time.Since(began)
+			}
 			status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
 			if o.killed = status.Signaled(); !o.killed && cmd.ProcessState.ExitCode() != 0 && err == nil {
 				o.err = fmt.Errorf("round %d: exit status %d\n%s", round, cmd.ProcessState.ExitCode(), said.String())
@@ -179,6 +190,9 @@ func (c *climb) race(t *testing.T, round, n int) (killed []bool) {
 			t.Fatal(o.err)
 		}
 		c.acked = append(c.acked, o.acked...)
+		if o.took > 0 {
+			c.takes = o.took
+		}
 		if o.killed {
 			killed = append(killed, true)
 		}
@@ -192,7 +206,7 @@ func (c *climb) listen(cmd *exec.Cmd, out io.Reader, marker string, moment int) 
 	wait := func(most time.Duration) { time.AfterFunc(rand.N(most), kill) }
 	after := 1 + rand.IntN(len(c.boxes))
 	if moment == 0 {
-		wait(c.takes)
+		wait(c.takes * 3 / 4)
 	}
 	n := 0
 	for lines := bufio.NewScanner(out); lines.Scan(); {
@@ -210,7 +224,7 @@ func (c *climb) listen(cmd *exec.Cmd, out io.Reader, marker string, moment int) 
 		case moment == 1 && n == after:
 			wait(20 * time.Millisecond)
 		case moment == 2 && n == len(c.boxes):
-			wait(120 * time.Millisecond) // the ledger's entry, and maintenance
+			wait(c.tail) // the ledger's entry, and maintenance
 		}
 	}
 	return acked, nil
