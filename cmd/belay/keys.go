@@ -20,7 +20,7 @@ import (
 
 func (p *program) keysCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "keys", Short: "List, make and escrow keys; keep logins in the vault"}
-	cmd.AddCommand(p.keysList(), p.keysMake(), p.keysEscrow(), p.keysLogin())
+	cmd.AddCommand(p.keysList(), p.keysMake(), p.keysEscrow(), p.keysReplace(), p.keysLogin())
 	return cmd
 }
 
@@ -140,6 +140,27 @@ func (p *program) runEscrow(ctx context.Context, w *workspace, customer, to stri
 	}
 	_, err = p.out.Write(text)
 	return err
+}
+
+func (p *program) keysReplace() *cobra.Command {
+	return &cobra.Command{
+		Use: "replace-master FILE", Short: "Encrypt every key to another master identity; recorded", Args: cobra.ExactArgs(1),
+		Long: `Encrypts the customers' keys and the vault's logins anew, to the master identity in FILE,
+which is made where it is missing. After a crash a second run finishes the rest. From
+then on the settings must name it: master: {file: FILE}.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withVault(cmd.Context(), func(w *workspace) error {
+				if err := w.vault.ReplaceMaster(cmd.Context(), vault.Master{File: args[0], Create: true}); err != nil {
+					return err
+				}
+				if err := w.ledger.Append(cmd.Context(), configs.Event{At: p.now(), By: w.by, Act: "replace master"}); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(p.out, "every key is encrypted to the master identity in %s; now name it in %s: master: {file: …}\n", args[0], w.settings.file)
+				return err
+			})
+		},
+	}
 }
 
 func (p *program) keysLogin() *cobra.Command {

@@ -1,7 +1,7 @@
 // Package ledger keeps in one SQLite database what is not a configuration: who
-// did and saw what, when each device was read, what a check refused, which host
-// keys are trusted and which serial numbers are known. It holds no secret but in
-// sealed bytes. Several processes may have it open and write at once.
+// did and saw what, when each device was read, what a check refused, and which
+// host keys are trusted. It holds no secret but in sealed bytes. Several processes
+// may have it open and write at once.
 //
 // # The file
 //

@@ -136,37 +136,6 @@ func TestOfTwoFirstUsesOnlyOneWins(t *testing.T) {
 	}
 }
 
-func TestTheFirstSerialNumberStaysUntilAPersonReplacesIt(t *testing.T) {
-	t.Parallel()
-	l := open(t, t.TempDir())
-	want := func(step string, want devices.Identity, wantOK bool) {
-		t.Helper()
-		got, ok, err := l.Known(t.Context(), "acme/fw-hq")
-		if diff := cmp.Diff(want, got); err != nil || ok != wantOK || diff != "" {
-			t.Errorf("%s: known %t, error %v (-want +got):\n%s", step, ok, err, diff)
-		}
-	}
-	nameless := devices.Identity{Hostname: "fw-hq"}
-	first := devices.Identity{Hostname: "fw-hq", Model: "C1111", Serials: []string{"A", "B"}}
-	other := devices.Identity{Hostname: "fw-hq", Serials: []string{"Z"}}
-	want("before", devices.Identity{}, false)
-	for _, step := range []struct {
-		name  string
-		do    func() error
-		known devices.Identity
-	}{
-		{"without a serial", func() error { return l.Learn(t.Context(), "acme/fw-hq", nameless) }, nameless},
-		{"with serials", func() error { return l.Learn(t.Context(), "acme/fw-hq", first) }, first},
-		{"another box", func() error { return l.Learn(t.Context(), "acme/fw-hq", other) }, first},
-		{"replaced", func() error { return l.ReplaceIdentity(t.Context(), "acme/fw-hq", other) }, other},
-	} {
-		if err := step.do(); err != nil {
-			t.Fatal(err)
-		}
-		want(step.name, step.known, true)
-	}
-}
-
 func TestAProxysPasswordDoesNotReachTheDatabase(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

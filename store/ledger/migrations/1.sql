@@ -80,8 +80,3 @@ CREATE TABLE pins (
 	first_use   INTEGER NOT NULL,
 	PRIMARY KEY (host, fingerprint)
 ) STRICT;
-
-CREATE TABLE identities (
-	device   TEXT PRIMARY KEY,
-	identity TEXT NOT NULL         -- JSON
-) STRICT;
