@@ -17,16 +17,21 @@ type answer struct {
 	status int // exit status, on a channel of its own
 }
 
-// ask types a short command and takes what comes before the next prompt.
+// ask types a short command and takes what comes before the next prompt. Where
+// the command was not echoed, or the prompt is a late one of before, the prompt
+// has to prove that it is the last.
 func (s *shell) ask(command string) (answer, error) {
 	s.fresh()
 	if err := s.send(command + s.d.enter); err != nil {
 		return answer{}, err
 	}
-	if _, err := s.until(nil); err != nil {
+	body, err := s.settle(false, func(body []byte) bool {
+		_, found := s.echo(body, command)
+		return found
+	})
+	if err != nil {
 		return answer{}, err
 	}
-	body, _ := s.prompts(s.buf)
 	return s.answer(body, command), nil
 }
 
@@ -57,7 +62,10 @@ func (s *shell) take(command string, ends *regexp.Regexp) (answer, error) {
 
 // answer takes the echo off the head of an answer, and the pager out of its text.
 func (s *shell) answer(body []byte, command string) answer {
-	skip := s.echo(body, command)
+	skip, found := s.echo(body, command)
+	if !found && !s.mute { // then the first line end is that of Enter
+		skip = len(body) - len(bytes.TrimPrefix(bytes.TrimLeft(body, "\r"), []byte("\n")))
+	}
 	return answer{raw: bytes.Clone(body[skip:]), text: configs.Plain(s.unpaged(body, skip))}
 }
 
@@ -96,11 +104,12 @@ func (s *shell) unpaged(body []byte, skip int) []byte {
 // erase is what devices send to take a pager's question off the screen.
 var erase = regexp.MustCompile(`\A(?:\r?\n?\r? *\r|\x08+ *\x08*|\r?\x1b\[[0-9;?]*[A-Za-z])*`)
 
-// echo is the length of what precedes the answer itself: leftover prompts, and
-// the command as the device repeated it, perhaps more than once.
-func (s *shell) echo(body []byte, command string) int {
-	skip, at := 0, 0
-	for range 8 {
+// echo is the length of what precedes the answer itself: what came late of
+// before (a prompt, a log message, the end of another answer), and the command
+// as the device repeated it, perhaps more than once.
+func (s *shell) echo(body []byte, command string) (skip int, found bool) {
+	const far = 64 << 10 // no fact is longer
+	for at, n := 0, 0; at < far; n++ {
 		nl := bytes.IndexByte(body[at:], '\n')
 		if nl < 0 || nl > 4096 {
 			break
@@ -108,13 +117,16 @@ func (s *shell) echo(body []byte, command string) int {
 		line := strings.TrimSpace(string(configs.Plain(body[at : at+nl])))
 		at += nl + 1
 		before, echoed := strings.CutSuffix(line, command)
+		// Further down a line that reads like the command is text of the answer
+		// where no prompt stands before it.
+		echoed = echoed && (before == "" && (n < 8 || found) || s.isPrompt(before) ||
+			before != "" && strings.TrimSpace(strings.ReplaceAll(before, command, "")) == "")
 		switch {
-		case echoed && (before == "" || s.isPrompt(before) || strings.TrimSpace(strings.ReplaceAll(before, command, "")) == ""):
-			skip = at
-		case line == "" || s.isPrompt(line):
-		default:
-			return skip
+		case echoed:
+			skip, found = at, true
+		case found && line != "" && !s.isPrompt(line):
+			return skip, true
 		}
 	}
-	return skip
+	return skip, found
 }

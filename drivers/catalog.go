@@ -44,7 +44,10 @@ func Load(dir string) (*Catalog, error) {
 			return nil, &devices.Error{Kind: devices.Usage, Op: "load the drivers in " + dir, Err: err, Hint: "belay drivers show NAME prints a built-in driver to start from"}
 		}
 	}
-	return c, c.index()
+	if err := c.index(); err != nil {
+		return nil, &devices.Error{Kind: devices.Usage, Op: "name the drivers", Err: err, Hint: "two drivers may not share a name or an alias"}
+	}
+	return c, nil
 }
 
 func (c *Catalog) add(fsys fs.FS, origin string) error {
@@ -63,10 +66,10 @@ func (c *Catalog) add(fsys fs.FS, origin string) error {
 	for _, file := range files {
 		d, err := read(fsys, file)
 		if err == nil && len(scripts[d.Name]) == 0 {
-			err = fmt.Errorf("no transcript: want testdata/%s-WHAT.txtar", d.Name)
+			err = fmt.Errorf("%s: no transcript: want testdata/%s-WHAT.txtar", file, d.Name)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", file, err))
+			errs = append(errs, err)
 			continue
 		}
 		d.Origin = origin
@@ -103,9 +106,20 @@ func read(fsys fs.FS, file string) (*Driver, error) {
 	}
 	var s spec
 	if err := yaml.UnmarshalWithOptions(text, &s, yaml.Strict()); err != nil {
-		return nil, errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
+		at, message := file, err.Error()
+		if e, ok := errors.AsType[yaml.Error](err); ok {
+			message = e.GetMessage()
+			if tk := e.GetToken(); tk != nil && tk.Position != nil {
+				at = fmt.Sprintf("%s:%d:%d", file, tk.Position.Line, tk.Position.Column)
+			}
+		}
+		return nil, fmt.Errorf("%s: %s", at, message)
 	}
-	return compile(strings.TrimSuffix(file, ".yaml"), &s)
+	d, err := compile(strings.TrimSuffix(file, ".yaml"), &s)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return d, nil
 }
 
 // fold makes names of one system equal however they are written.

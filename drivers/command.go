@@ -32,7 +32,8 @@ var _ yaml.InterfaceUnmarshaler = (*commands)(nil)
 // reading are the commands that may be sent: they show something, or set
 // something of this session alone. Whatever is not here does not load.
 var reading = regexp.MustCompile(`^(?:` + strings.Join([]string{
-	`show(?: .+)?`, `display .+`, `get .+`, `more \S+`, `dir(?: \S+)?`,
+	`show(?: .+)?`, `display .+`, `get .+`,
+	`(?:more|dir) (?:system|nvram|flash|bootflash|disk\d+|slot\d+|volatile):[\w./\-]*`, `dir`,
 	`terminal (?:length|width|pager|datadump|no|exec prompt no-timestamp)(?: \S+)*`,
 	`no (?:page|paging|cli pager session)`,
 	`screen-length (?:disable|0 temporary)`,
@@ -40,27 +41,41 @@ var reading = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`environment (?:no more|more false)`,
 	`set cli (?:pager off|screen-length 0|screen-width 0|terminal width \d+|scripting-mode on|config-output-format \S+|complete-on-space off)`,
 	`/export(?: (?:show-sensitive|terse|verbose|compact|hide-sensitive))*`,
-	`(?:/\S+ )*(?:/?\S+ )*print(?: (?:without-paging|detail|terse|value-list))*`,
-	`/bin/cat \S+`, `cat \S+`,
+	// Any word of a menu may be an action: "/system script run print" runs a script.
+	`/(?:system (?:routerboard|resource|identity|license|package|health|clock)|ip (?:address|route|service)|interface|user|certificate|file) print(?: (?:without-paging|detail|terse|value-list))*`,
+	`(?:/bin/)?cat /(?:cf|conf|config|etc|opt|usr|var)/[\w./\-]+`,
 	`vtysh -c '(?:show|list) [^']+'`, `cli -c "show [^"]+"`,
 	`uname(?: -[a-z]+)?`, `hostname`, `opnsense-version(?: -[a-zA-Z]+)?`,
 	`kenv(?: -q)? smbios\.[a-z.]+`, `sysctl -n [a-z.]+`,
 }, `|`) + `)$`)
+
+// filing are reading commands that write a file on the device, some always and
+// some with an argument: the bundles for a vendor's support.
+var filing = regexp.MustCompile(`(?i)^(?:show +tech|display +diag)|\blocal-file\b`)
 
 // filters are what may stand behind a pipe: they only choose lines.
 var filters = regexp.MustCompile(`^(?:no-more|no-pager|nomore|grep .+|include .+|exclude .+|begin .+|display \w+(?: \w+)?|cat)$`)
 
 // readsOnly tells why a command may not be sent, or nil.
 func readsOnly(command string) error {
-	if command != strings.TrimSpace(command) || command == "" {
+	switch {
+	case command != strings.TrimSpace(command) || command == "":
 		return fmt.Errorf("command %q: empty, or with spaces around it", command)
-	}
-	if strings.ContainsAny(command, ";&<>`\n\r\\") || strings.Contains(command, "$(") {
-		return fmt.Errorf("command %q could write: it holds one of ; & < > ` \\", command)
+	case strings.ContainsFunc(command, func(r rune) bool { return r < ' ' || r > '~' }):
+		// A control key edits the line: Ctrl-U wipes "show" away.
+		return fmt.Errorf("command %q could write: it holds what is not printable ASCII", command)
+	case strings.ContainsAny(command, ";&<>`\\$!?"):
+		return fmt.Errorf("command %q could write: it holds one of ; & < > ` \\ $ ! ?", command)
+	case strings.Contains(command, "://"), strings.Contains(command, ".."):
+		return fmt.Errorf("command %q reaches out of the device: it holds :// or ..", command)
 	}
 	parts := strings.Split(command, "|")
-	if head := strings.TrimSpace(parts[0]); !reading.MatchString(head) {
+	head := strings.TrimSpace(parts[0])
+	if !reading.MatchString(head) {
 		return fmt.Errorf("command %q is not one of the reading commands", command)
+	}
+	if filing.MatchString(head) {
+		return fmt.Errorf("command %q can write a file on the device", command)
 	}
 	for _, f := range parts[1:] {
 		if !filters.MatchString(strings.TrimSpace(f)) {
@@ -69,3 +84,11 @@ func readsOnly(command string) error {
 	}
 	return nil
 }
+
+// What else is typed: none of it is a command that does anything.
+var (
+	keys    = regexp.MustCompile(`\A(?:[ -~]|[\r\n]{1,2}|(?i:\d{1,2}|[ynaqco]|yes|no|ok|accept|agree|continue|quit)[\r\n]{1,2})\z`)
+	enters  = regexp.MustCompile(`\A(?:|\n|\r|\r\n)\z`)
+	leaving = regexp.MustCompile(`\A(?:exit|quit|logout|logoff|bye|end|close)\z`)
+	rising  = regexp.MustCompile(`\A(?:enable(?: \d+)?|super|cli)\z`)
+)

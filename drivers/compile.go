@@ -54,6 +54,10 @@ func (c *compiler) tail(key, p string) *regexp.Regexp {
 	re, err := regexp.Compile(`(?m)(?:` + p + `)\z`)
 	if err != nil {
 		c.wrong("%s: %v", key, err)
+		return nil
+	}
+	if re.MatchString("") {
+		c.wrong("%s: %q matches nothing at all, and so everything", key, p)
 	}
 	return re
 }
@@ -62,8 +66,11 @@ func (c *compiler) questions(key string, list []askSpec) []question {
 	var out []question
 	for i, a := range list {
 		q := question{c.tail(fmt.Sprintf("%s[%d].ask", key, i), a.Ask), a.Answer}
-		if a.Answer == "" {
+		switch {
+		case a.Answer == "":
 			c.wrong("%s[%d].answer: missing", key, i)
+		case !keys.MatchString(a.Answer):
+			c.wrong("%s[%d].answer: %q is more than one key, or yes, no or a number with Enter", key, i, a.Answer)
 		}
 		out = append(out, q)
 	}
@@ -91,6 +98,12 @@ func compile(name string, s *spec) (*Driver, error) {
 	if d.logout == "" {
 		d.logout = "exit"
 	}
+	if !enters.MatchString(s.Return) {
+		c.wrong("return: %q is not what an Enter key sends", s.Return)
+	}
+	if !leaving.MatchString(d.logout) {
+		c.wrong("logout: %q is not a way to leave", s.Logout)
+	}
 	switch s.Road {
 	case "shell":
 		if s.Prompt == "" {
@@ -114,7 +127,7 @@ func compile(name string, s *spec) (*Driver, error) {
 	}
 	if e := s.Enable; e != nil {
 		d.enable = &privilege{run: e.Run, when: c.tail("enable.when", e.When), ask: c.tail("enable.ask", e.Ask), until: c.tail("enable.until", e.Until)}
-		if !regexp.MustCompile(`^(enable( \d+)?|super|cli)$`).MatchString(e.Run) {
+		if !rising.MatchString(e.Run) {
 			c.wrong("enable.run: %q is not a way to become privileged", e.Run)
 		}
 	}

@@ -116,7 +116,10 @@ func TestNoBadCopyIsKept(t *testing.T) {
 				}
 				var wait sync.WaitGroup
 				room := make(chan struct{}, 32) // most of a case is waiting for silence
-				for _, f := range faults(p.driver, strings.Count(config, "\n"), len(config)) {
+				for i, f := range faults(p.driver, strings.Count(config, "\n"), len(config)) {
+					if raced && (i%3 > 0 || i%24 > 0 && strings.Contains(f.name, "cut at")) {
+						continue
+					}
 					if f.name == "wrong box" && len(p.Facts.Serials) == 0 {
 						continue // nothing it says tells it from another; its host key does
 					}
@@ -140,7 +143,7 @@ func TestNoBadCopyIsKept(t *testing.T) {
 		}
 	})
 	t.Logf("%d cases, %d of them good; %d good ones refused", cases.Load(), good.Load(), refused.Load())
-	if cases.Load() < 2000 {
+	if !raced && cases.Load() < 2000 {
 		t.Errorf("only %d cases were played", cases.Load())
 	}
 }

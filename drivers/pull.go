@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"time"
 
@@ -30,6 +31,7 @@ type Puller struct {
 	// Dial reaches a device and logs in; it returns the login that was taken.
 	Dial func(ctx context.Context, d devices.Device, with *Driver) (Conn, devices.Login, error)
 	Idle time.Duration // a device silent for so long is given up; 30 s by default
+	Most time.Duration // a session may last so long, however much is said; an hour by default
 	Now  func() time.Time
 }
 
@@ -69,6 +71,9 @@ func (e *factError) Unwrap() error { return e.err }
 // once reads a device in one session. A tape, where there is one, is told each
 // command with its answer, and first "" with the prompt.
 func (p *Puller) once(ctx context.Context, dev devices.Device, d *Driver, facts bool, tape func(command, text string)) (configs.Capture, error) {
+	most := cmp.Or(p.Most, time.Hour)
+	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("the device was not done after %v", most))
+	defer cancel()
 	conn, login, err := p.Dial(ctx, dev, d)
 	if err != nil {
 		return configs.Capture{}, err
@@ -82,7 +87,7 @@ func (p *Puller) once(ctx context.Context, dev devices.Device, d *Driver, facts 
 		return c, nil
 	}
 	if ctx.Err() != nil {
-		err = ctx.Err()
+		err = context.Cause(ctx)
 	}
 	var known *devices.Error
 	if errors.As(err, &known) {
@@ -94,21 +99,18 @@ func (p *Puller) once(ctx context.Context, dev devices.Device, d *Driver, facts 
 }
 
 // read runs the driver's steps on an open connection.
-func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Driver, facts bool, tape func(command, text string), c *configs.Capture) error {
-	idle := p.Idle
-	if idle == 0 {
-		idle = 30 * time.Second
-	}
+func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Driver, facts bool, tape func(command, text string), c *configs.Capture) (err error) {
+	idle := cmp.Or(p.Idle, 30*time.Second)
 	var run func(command string, keep bool) (answer, error)
 	if d.Exec {
 		run = func(command string, _ bool) (answer, error) { return execute(ctx, conn, command, idle) }
 	} else {
-		rw, err := conn.Shell(ctx, d.terminal)
-		if err != nil {
-			return err
+		rw, refused := conn.Shell(ctx, d.terminal)
+		if refused != nil {
+			return refused
 		}
 		s := newShell(d, rw, func() { _ = conn.Close() }, idle)
-		defer s.close()
+		defer func() { s.close(err == nil) }()
 		if err := s.open(ctx, login.EnableSecret()); err != nil {
 			return err
 		}
@@ -157,6 +159,9 @@ func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Dr
 				c.Faults = append(c.Faults, fmt.Sprintf("%q ended with status %d", step.run[which], a.status))
 			}
 			said = append(said, a.text)
+			if message.Match(a.text) {
+				c.Rules.Complete.Agree = max(c.Rules.Complete.Agree, 2)
+			}
 			if which > 0 && step.partial != "" {
 				c.Missing = append(c.Missing, step.partial)
 			}
@@ -165,6 +170,11 @@ func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Dr
 	c.Identity = d.identity(said)
 	return nil
 }
+
+// message is how many vendors' log messages begin. A device that shows them at
+// once writes them into the middle of an answer; but a banner may quote one, so
+// that such a text is not refused: it has to read the same twice.
+var message = regexp.MustCompile(`%[A-Z][A-Z0-9_\-]*-[0-7]-[A-Z0-9_]+: `)
 
 // try runs the commands of a step until one is understood; the last one counts
 // in any case.

@@ -2,6 +2,7 @@ package drivers
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"regexp"
 	"strings"
@@ -27,6 +28,11 @@ func (p *Puller) Record(ctx context.Context, dev devices.Device) (*simulator.Tra
 	if err != nil {
 		return nil, configs.Capture{}, err
 	}
+	// A key of its own: who reads the transcript could try passwords with a known one.
+	var key redact.Key
+	if _, err := rand.Read(key[:]); err != nil {
+		return nil, configs.Capture{}, fmt.Errorf("make a key for the canaries: %w", err)
+	}
 	t := &simulator.Transcript{
 		Name: d.Name + "-recorded.txtar", Driver: d.Name,
 		Login:   simulator.Login{User: "belay", Password: "canary-login", Enable: "canary-enable"},
@@ -38,7 +44,7 @@ func (p *Puller) Record(ctx context.Context, dev devices.Device) (*simulator.Tra
 			t.Prompt = text
 			return
 		}
-		clean, _ := rules.Apply([]byte(text), redact.Key{})
+		clean, _ := rules.Apply([]byte(text), key)
 		text = token.ReplaceAllStringFunc(clean.String(), func(tok string) string {
 			canary := "canary" + token.FindStringSubmatch(tok)[1]
 			if !seen[canary] {

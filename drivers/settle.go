@@ -1,6 +1,8 @@
 package drivers
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"regexp"
 	"strings"
@@ -18,6 +20,9 @@ const (
 	// nudge is how long the answer to Enter may take before Enter is pressed
 	// once more: some devices throw away what was typed ahead.
 	nudge = 3 * time.Second
+	// maxPressed is how often Enter is pressed for one answer before the device
+	// is given up: it never shows the same prompt twice.
+	maxPressed = 64
 )
 
 // A presser presses Enter when a device has been quiet.
@@ -29,6 +34,7 @@ type presser struct {
 	timer   *time.Timer
 	armed   bool
 	pressed bool
+	total   int // times that Enter was pressed
 }
 
 // arm presses Enter in a while, and again when nothing comes of it.
@@ -50,12 +56,13 @@ func (p *presser) press() {
 		return
 	}
 	p.pressed = true
+	p.total++
 	_, _ = io.WriteString(p.rw, p.enter) // a lost connection shows in the next read
 	p.timer.Reset(nudge)
 }
 
-// disarm tells whether Enter was pressed since it was armed.
-func (p *presser) disarm() (pressed bool) {
+// disarm tells whether Enter was pressed since it was armed, and how often in all.
+func (p *presser) disarm() (pressed bool, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.timer != nil {
@@ -63,7 +70,7 @@ func (p *presser) disarm() (pressed bool) {
 	}
 	pressed = p.pressed
 	p.armed, p.pressed = false, false
-	return pressed
+	return pressed, p.total
 }
 
 var digits = regexp.MustCompile(`\d+`)
@@ -75,44 +82,57 @@ func samePrompt(a, b string) bool {
 
 // settle reads to a prompt that is the device's own and not a line that looks
 // like one: behind it nothing comes until Enter is pressed, and then nothing but
-// the same prompt. done may tell, from what stands before a prompt, that it
-// needs no such proof. At login the first Enter is pressed at once.
+// the same prompt, and one for each Enter pressed: a late one would be taken for
+// the answer to the next command. done may tell, from what stands before a
+// prompt, that it needs no such proof. At login the first Enter is pressed at once.
 func (s *shell) settle(login bool, done func(body []byte) bool) (body []byte, err error) {
 	p := &presser{rw: s.rw, enter: s.d.enter}
 	defer p.disarm()
 	if login {
 		p.arm(nudge) // some devices say nothing before a key is pressed
 	}
-	var asked string // the prompt at which Enter was pressed
-	at := 0          // length of buf then
+	var asked string               // the prompt at which Enter was pressed
+	at := -1                       // length of buf then
+	patient, alone := false, false // waiting for late answers; Enter was pressed after that
 	for {
 		before := len(s.buf)
 		if err := s.read(); err != nil {
 			return nil, err
 		}
+		pressed, total := p.disarm()
+		if pressed {
+			at, alone, patient = before, patient, false
+			if login || s.mute {
+				s.from = max(s.from, before)
+			}
+		}
+		if total > maxPressed {
+			return nil, fmt.Errorf("no prompt that stays the same, after %d bytes", len(s.buf))
+		}
 		tail := s.tail()
 		if ok, err := s.answered(tail, login); err != nil {
 			return nil, err
 		} else if ok {
-			p.disarm()
 			continue
 		}
 		if login && matchLine(s.d.prompt, strings.TrimLeft(tail, " ")) {
 			s.base = baseOf(tail)
 		}
-		pressed := p.disarm()
-		if pressed {
-			at = before
-		}
 		if !s.isPrompt(tail) || !login && !s.below() {
-			if at > 0 {
+			if at >= 0 || asked != "" || tail == "" && s.passed() {
 				p.arm(nudge)
 			}
 			continue
 		}
-		if at > 0 && samePrompt(tail, asked) && samePrompt(string(configs.Plain(s.buf[at:])), asked) {
-			body, _ := s.prompts(s.buf)
-			return body, nil
+		if at >= 0 && samePrompt(tail, asked) && s.repeats(s.buf[at:], asked, total) {
+			if total == 1 || alone || s.shown() > total {
+				s.mute = s.mute || login && bytes.IndexByte(s.buf[at:], '\n') < 0
+				body, _ := s.prompts(s.buf)
+				return body, nil
+			}
+			patient = true
+			p.arm(nudge)
+			continue
 		}
 		if done != nil {
 			if body, n := s.prompts(s.buf); n > 0 && done(body) {
@@ -124,6 +144,47 @@ func (s *shell) settle(login bool, done func(body []byte) bool) (body []byte, er
 		} else {
 			p.arm(quiet)
 		}
-		asked = tail
+		asked, patient = tail, false
 	}
+}
+
+// repeats tells whether b is the same prompt, at most so many times, and
+// nothing else: some devices show it twice for one Enter.
+func (s *shell) repeats(b []byte, prompt string, most int) bool {
+	n := 0
+	for line := range strings.Lines(string(configs.Plain(b))) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if n++; n > most || !samePrompt(line, prompt) {
+			return false
+		}
+	}
+	return n > 0
+}
+
+// shown counts the prompts in buf.
+func (s *shell) shown() int {
+	n := 0
+	for line := range bytes.Lines(s.buf) {
+		if len(line) < 1024 && s.isPrompt(strings.TrimRight(string(configs.Plain(line)), "\n")) {
+			n++
+		}
+	}
+	return n
+}
+
+// passed tells whether one of the last lines was a prompt: a log message may
+// have been written behind it.
+func (s *shell) passed() bool {
+	last := s.buf[max(0, len(s.buf)-1024):]
+	if s.base == "" || !bytes.Contains(last, []byte(s.base)) {
+		return false
+	}
+	for line := range bytes.Lines(last) {
+		if s.isPrompt(strings.TrimRight(string(configs.Plain(line)), "\n")) {
+			return true
+		}
+	}
+	return false
 }

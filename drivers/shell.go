@@ -20,6 +20,10 @@ import (
 // configurations known are of some 20 MB.
 const maxAnswer = 128 << 20
 
+// maxAsked is how many questions, the pager's aside, are answered in a row: a
+// device that does not take the answer would ask for ever.
+const maxAsked = 32
+
 var errStalled = errors.New("the device fell silent")
 
 // A shell is a session at a device's prompt. Reading blocks in the connection
@@ -36,6 +40,8 @@ type shell struct {
 	buf   []byte // all that came since the last command was typed
 	pages []int  // offsets in buf behind each pager question
 	from  int    // what precedes was answered: no question is answered twice
+	asked int    // questions answered since the last command was typed
+	mute  bool   // Enter is not echoed: the next prompt stands behind the last
 	idle  time.Duration
 
 	stalled atomic.Bool
@@ -48,11 +54,14 @@ func newShell(d *Driver, rw io.ReadWriteCloser, abort func(), idle time.Duration
 	return s
 }
 
-// close says goodbye and ends the session.
-func (s *shell) close() {
-	s.timer.Stop()
-	_, _ = io.WriteString(s.rw, s.d.logout+s.d.enter) // best effort: the session ends either way
+// close ends the session. Goodbye is said only at a prompt: at a question for a
+// password it would be one more wrong password.
+func (s *shell) close(atPrompt bool) {
+	if atPrompt {
+		_ = s.send(s.d.logout + s.d.enter) // best effort: the session ends either way
+	}
 	_ = s.rw.Close()
+	s.timer.Stop()
 }
 
 // send types keys.
@@ -98,23 +107,13 @@ func (s *shell) read() error {
 // tail is the last line as a person would see it, with nothing that was
 // already answered.
 func (s *shell) tail() string {
-	raw := s.buf[s.from:]
+	raw := s.buf[max(s.from, len(s.buf)-1024):]
 	raw = raw[lineStart(raw, len(raw)):]
-	if len(raw) > 1024 {
-		raw = raw[len(raw)-1024:]
-	}
 	return string(configs.Plain(raw))
 }
 
 // lineStart is the offset in b of the line that ends before end.
-func lineStart(b []byte, end int) int {
-	for i := end - 1; i >= 0; i-- {
-		if b[i] == '\n' {
-			return i + 1
-		}
-	}
-	return 0
-}
+func lineStart(b []byte, end int) int { return bytes.LastIndexByte(b[:end], '\n') + 1 }
 
 // answered answers a question at the tail, if one stands there.
 func (s *shell) answered(tail string, gates bool) (bool, error) {
@@ -129,6 +128,9 @@ func (s *shell) answered(tail string, gates bool) (bool, error) {
 	}
 	for _, q := range ask {
 		if q.ask.MatchString(tail) {
+			if s.asked++; s.asked > maxAsked {
+				return false, fmt.Errorf("the device asked %d questions in a row", maxAsked)
+			}
 			s.from = len(s.buf)
 			return true, s.send(q.answer)
 		}
@@ -171,12 +173,19 @@ func (s *shell) prompts(b []byte) (body []byte, n int) {
 			e--
 		}
 		start := lineStart(b, e)
-		if e == start || e-start > 1024 || !s.isPrompt(string(configs.Plain(b[start:e]))) {
+		if e == start || e-start > 1024 || !s.promptsOnly(string(configs.Plain(b[start:e]))) {
 			return b[:end], n
 		}
 		end = start
 		n++
 	}
+}
+
+// promptsOnly tells whether a line is a prompt, or several where Enter is not
+// echoed.
+func (s *shell) promptsOnly(line string) bool {
+	one := strings.TrimSpace(s.line)
+	return s.isPrompt(line) || s.mute && one != "" && strings.TrimSpace(strings.ReplaceAll(line, one, "")) == ""
 }
 
 // until reads to a prompt, or to the tail that stop matches.
@@ -200,13 +209,13 @@ func (s *shell) until(stop *regexp.Regexp) (asked bool, err error) {
 
 // below tells whether a line has ended since the command was typed. Before, a
 // device that draws its prompt anew to echo the command is not at its prompt.
-func (s *shell) below() bool { return bytes.IndexByte(s.buf, '\n') >= 0 }
+func (s *shell) below() bool { return s.mute || bytes.IndexByte(s.buf, '\n') >= 0 }
 
 // fresh forgets what came before the next command, but for the beginning of a
 // terminal sequence: some devices send several behind their prompt.
 func (s *shell) fresh() {
 	s.buf = append(s.buf[:0], unfinished.Find(s.buf[max(0, len(s.buf)-16):])...)
-	s.pages, s.from = nil, 0
+	s.pages, s.from, s.asked = nil, 0, 0
 }
 
 var unfinished = regexp.MustCompile(`\x1b(?:\[[0-9;?]*)?\z`)
@@ -223,6 +232,9 @@ func (s *shell) open(_ context.Context, secret devices.Secret) error {
 		return nil
 	}
 	s.fresh()
+	if strings.ContainsAny(secret.Reveal(), "\r\n") {
+		return &devices.Error{Kind: devices.Usage, Op: "become privileged", Err: errors.New("the enable secret holds a line end: what follows it would be typed as a command"), Hint: "write the login's enable secret anew"}
+	}
 	if err := s.send(e.run + s.d.enter); err != nil {
 		return err
 	}

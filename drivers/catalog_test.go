@@ -1,0 +1,223 @@
+package drivers_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"belay/devices"
+	"belay/drivers"
+)
+
+// folder is a user's drivers: the files given, and a transcript for each driver
+// unless bare.
+func folder(t *testing.T, bare bool, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "testdata"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if bare {
+			continue
+		}
+		script := strings.TrimSuffix(name, ".yaml") + "-one.txtar"
+		if err := os.WriteFile(filepath.Join(dir, "testdata", script), []byte("none\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+const acme = `title: Acme OS
+aliases: [acmeos]
+road: shell
+prompt: '^[\w.\-]+[>#] ?$'
+more: {ask: '--More-- $', answer: ' '}
+gates:
+  - {ask: 'Press any key$', answer: "\n"}
+enable: {run: enable, when: '> ?$', ask: 'Password: ?$', until: '# ?$'}
+failure: ['^% Invalid']
+pull:
+  - {run: show running-config, keep: running.conf}
+complete: {ends: '^end\n*\z', sections: ['^version ']}
+grade: {level: restore}
+secrets:
+  - {name: password, find: '^password (?P<secret>\S+)'}
+`
+
+func TestADriverOfTheUsersIsAdded(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, false, map[string]string{"acme_os.yaml": acme})
+	c, err := drivers.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := c.Find("Acme-OS")
+	if err != nil || d.Title != "Acme OS" || d.Origin != dir {
+		t.Errorf("%+v %v", d, err)
+	}
+	if _, ok := c.Source("acme_os"); ok {
+		t.Error("it counts as built in")
+	}
+}
+
+func TestADriverOfTheUsersReplacesABuiltIn(t *testing.T) {
+	t.Parallel()
+	c, err := drivers.Load(folder(t, false, map[string]string{"cisco_ios.yaml": strings.Replace(acme, "acmeos", "ios", 1)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := c.Find("ios"); err != nil || d.Title != "Acme OS" {
+		t.Errorf("%+v %v", d, err)
+	}
+	if _, err := c.Find("iosxe"); err == nil {
+		t.Error("an alias of the replaced driver still leads somewhere")
+	}
+	if _, ok := c.Source("cisco_ios"); ok {
+		t.Error("it counts as built in")
+	}
+	if s := c.Transcripts("cisco_ios"); len(s) != 1 || s[0].Name != "cisco_ios-one.txtar" {
+		t.Errorf("transcripts %v", s)
+	}
+}
+
+func TestABadDriverIsRefusedWithItsPlace(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change [2]string
+		want   []string
+	}{
+		"unknown key":             {[2]string{"road: shell", "road: shell\npromt: x"}, []string{"acme_os.yaml:4:1", `unknown field "promt"`}},
+		"unknown key further in":  {[2]string{"{level: restore}", "{level: restore, misses: x}"}, []string{"acme_os.yaml:13:25", `unknown field "misses"`}},
+		"no YAML":                 {[2]string{"title: Acme OS", "title: 'Acme"}, []string{"acme_os.yaml:"}},
+		"bad pattern":             {[2]string{`'^% Invalid'`, `'^% (Invalid'`}, []string{"acme_os.yaml: failure[0]", "missing closing )"}},
+		"pattern for everything":  {[2]string{`'^% Invalid'`, `'x*'`}, []string{"acme_os.yaml: failure[0]", "matches nothing at all"}},
+		"question at everything":  {[2]string{`'Press any key$'`, `'(?:Press any key)?'`}, []string{"gates[0].ask", "matches nothing at all"}},
+		"no completeness":         {[2]string{`ends: '^end\n*\z', `, ""}, []string{"acme_os.yaml: complete: says neither"}},
+		"no sections":             {[2]string{`, sections: ['^version ']`, ""}, []string{"complete.sections"}},
+		"a writing command":       {[2]string{"show running-config,", "write memory,"}, []string{`pull[0].run: command "write memory" is not one of the reading commands`}},
+		"a command at the gate":   {[2]string{`answer: "\n"`, `answer: "reload\n"`}, []string{"gates[0].answer", "more than one key"}},
+		"a command in the pager":  {[2]string{`answer: ' '`, `answer: "q\nconfigure terminal\n"`}, []string{"more[0].answer"}},
+		"a command to leave with": {[2]string{"road: shell", "road: shell\nlogout: write erase"}, []string{`logout: "write erase" is not a way to leave`}},
+		"a command as Enter":      {[2]string{"road: shell", "road: shell\nreturn: \"\\nreload\\n\""}, []string{"return: "}},
+		"a command to enable":     {[2]string{"run: enable", "run: \"enable\\nreload\""}, []string{"enable.run"}},
+		"secret without a group":  {[2]string{"?P<secret>", ""}, []string{"secrets[0].find: wants a group"}},
+		"alias of another":        {[2]string{"acmeos", "iosxe"}, []string{`"iosxe" names both acme_os and cisco_ios`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := strings.Replace(acme, c.change[0], c.change[1], 1)
+			if text == acme {
+				t.Fatal("nothing was changed")
+			}
+			_, err := drivers.Load(folder(t, false, map[string]string{"acme_os.yaml": text}))
+			if err == nil {
+				t.Fatal("it loads")
+			}
+			if devices.KindOf(err) != devices.Usage {
+				t.Errorf("kind %v", devices.KindOf(err))
+			}
+			// A clash is seen in the order of the names.
+			said := strings.ReplaceAll(err.Error(), "both cisco_ios and acme_os", "both acme_os and cisco_ios")
+			for _, want := range c.want {
+				if !strings.Contains(said, want) {
+					t.Errorf("%q\nsays nothing of %q", said, want)
+				}
+			}
+		})
+	}
+}
+
+func TestADriverWithoutATranscriptIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := drivers.Load(folder(t, true, map[string]string{"acme_os.yaml": acme}))
+	if err == nil || !strings.Contains(err.Error(), "acme_os.yaml: no transcript: want testdata/acme_os-WHAT.txtar") {
+		t.Error(err)
+	}
+}
+
+func TestCommandsThatWriteDoNotLoad(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{
+		"write memory", "copy running-config startup-config", "configure terminal", "reload", "set system host-name x",
+		"show running-config | redirect flash:x", "show running-config | tee flash:x", "show running-config | append flash:x",
+		"show configuration | save /var/tmp/x", "show running-config > x", "show running-config; reload", "show x && reload", "show x & reload",
+		"display current-configuration > x.cfg", "display diagnostic-information x.tgz", "show tech-support", "show tech-support file disk0:x", "show tech local-file",
+		"show \x15reload", "show \x08\x08\x08\x08\x08reload", "show x\x1a", "show x\u2028reload", "show x\treload", "show version\rreload", "show version\nreload",
+		"show `reboot`", "show $(reboot)", "show ${x}", "show !reboot", "show \\", "show ?",
+		"cat /etc/passwd /dev/watchdog", "cat /dev/watchdog", "cat /etc/../dev/watchdog", "cat /etc/{a,b}", "cat -", "cat x>y", "cat /conf/config.xml | tee x",
+		"rm -rf / print", "/sbin/reboot print", "reload print", "/system script run print", "/interface disable print", "/user remove print", "/system identity set name= print",
+		"/export file=x", "/export show-sensitive file=x", "/system resource print file=x", "/ip address print append",
+		"more http://192.0.2.1/x", "more tftp:x", "more ftp://192.0.2.1/x", "more /dev/mem", "dir ftp://192.0.2.1/", "dir tftp:x", "show file ftp://192.0.2.1/x",
+		"vtysh -c 'show version' -c 'configure terminal'", "vtysh -c 'configure terminal'", "vtysh -c 'show version'; reboot", "vtysh -c \"show x\"",
+		`cli -c "show configuration | save /x"`, `cli -c "configure"`, `cli -c "show x" reboot`, `cli -c "show x\"; reboot"`,
+		"terminal monitor", "terminal default", "set cli idle-timeout 0 x", "set cli pager off x", "no paging x", "hostname new", "uname x", "sysctl -w a=b", "kenv a=b", "kenv -q smbios.a=b",
+		" show version", "show version ", "",
+	} {
+		text := strings.Replace(acme, "run: show running-config", "run: "+quoted(command), 1)
+		if _, err := drivers.Load(folder(t, false, map[string]string{"acme_os.yaml": text})); err == nil || !strings.Contains(err.Error(), "pull[0].run: command") {
+			t.Errorf("%q: %v", command, err)
+		}
+	}
+}
+
+func TestCommandsThatReadLoad(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{
+		"show", "show running-config view full", "show configuration | display set | no-more", "show running-config | include ^hostname",
+		"display current-configuration", "get system status", "more system:running-config", "more nvram:startup-config", "dir flash:", "dir",
+		"cat /cf/conf/config.xml", "/bin/cat /conf/config.xml", "cat /usr/local/etc/version", "/ip address print detail", "/export terse",
+		"vtysh -c 'show running-config'", `cli -c "show version"`, "terminal length 0", "no page",
+	} {
+		text := strings.Replace(acme, "run: show running-config", "run: "+quoted(command), 1)
+		if _, err := drivers.Load(folder(t, false, map[string]string{"acme_os.yaml": text})); err != nil {
+			t.Errorf("%q: %v", command, err)
+		}
+	}
+}
+
+// quoted is a YAML string in double quotes.
+func quoted(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\x15", `\x15`, "\x08", `\b`, "\x1a", `\x1a`, "\u2028", `\u2028`).Replace(s) + `"`
+}
+
+// TestOtherToolsNamesLead: whoever comes from netmiko, scrapli, Oxidized,
+// RANCID or NetBox need not rename anything.
+func TestOtherToolsNamesLead(t *testing.T) {
+	t.Parallel()
+	c := load(t)
+	for driver, names := range map[string]string{
+		"cisco_ios":         "cisco_ios cisco_xe ios iosxe ios-xe cisco-ios cisco_iosxe cisco_ios_ssh IOS",
+		"cisco_nxos":        "nxos cisco_nxos nx-os cisco-nx-os",
+		"cisco_asa":         "asa cisco_asa cisco-asa cisco_asa_ssh",
+		"fortios":           "fortios fortigate fortinet fortinet-fortios",
+		"juniper_junos":     "junos juniper juniper_junos juniper-junos",
+		"aruba_aoscx":       "aoscx aruba_aoscx aos-cx arubaos-cx",
+		"aruba_aoss":        "aoss hp_procurve procurve aruba_osswitch aruba_procurve arubaos-switch",
+		"arista_eos":        "eos arista_eos arista-eos",
+		"paloalto_panos":    "panos paloalto_panos palo_alto",
+		"sonicwall_sonicos": "sonicos sonicwall sonicwall_sonicos",
+		"mikrotik_routeros": "routeros mikrotik_routeros mikrotik mikrotik-routeros",
+		"vyos":              "vyos vyatta_vyos vyatta",
+		"pfsense":           "pfsense pf_sense",
+		"opnsense":          "opnsense OPNsense",
+		"frr":               "frr frrouting",
+	} {
+		for name := range strings.FieldsSeq(names) {
+			if d, err := c.Find(name); err != nil || d.Name != driver {
+				t.Errorf("%s: %v, want %s", name, err, driver)
+			}
+		}
+	}
+	if _, err := c.Find("windows"); devices.KindOf(err) != devices.Usage || devices.HintOf(err) == "" {
+		t.Error(err)
+	}
+	if _, err := c.Find(""); devices.KindOf(err) != devices.Usage {
+		t.Error(err)
+	}
+}
