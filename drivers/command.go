@@ -67,7 +67,7 @@ func readsOnly(command string) error {
 	case strings.ContainsAny(command, ";&<>`\\$!?"):
 		return fmt.Errorf("command %q could write: it holds one of ; & < > ` \\ $ ! ?", command)
 	case strings.Contains(command, "://"), strings.Contains(command, ".."):
-		return fmt.Errorf("command %q reaches out of the device: it holds :// or ..", command)
+		return fmt.Errorf("command %q holds :// or .. and so reaches out of the device", command)
 	}
 	parts := strings.Split(command, "|")
 	head := strings.TrimSpace(parts[0])
