@@ -321,7 +321,7 @@ func (b *Backup) refuse(ctx context.Context, d devices.Device, o Order, r readin
 	for _, c := range bad {
 		why = append(why, c.Name+": "+c.Detail)
 	}
-	hint := "belay drivers try " + d.String() + " shows what the device said; the last good version stands"
+	hint := "belay drivers try " + d.String() + " shows what the device says; belay reveal --quarantined shows what was refused; the last good version stands"
 	switch bad[0].Name {
 	case CheckSize:
 		hint = "if the device has really shrunk: belay accept " + d.String() + " --reason …"
