@@ -1,25 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	gossh "golang.org/x/crypto/ssh"
 
 	"belay/configs"
 	"belay/devices"
-	"belay/devices/snmp"
-	"belay/devices/ssh"
-	"belay/store/ledger"
 )
 
 func (p *program) devicesCommand() *cobra.Command {
@@ -227,153 +219,4 @@ func (p *program) devicesRename() *cobra.Command {
 			})
 		},
 	}
-}
-
-func (p *program) devicesIdentify() *cobra.Command {
-	return &cobra.Command{
-		Use: "identify DEVICE|ADDRESS…", Short: "Ask devices by SNMP who they are", Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			var errs []error
-			for _, a := range args {
-				d, err := w.inventory.Find(a)
-				if err != nil {
-					d = devices.Device{Customer: "default", Name: a, Address: a}
-				}
-				answer, err := w.identify(cmd.Context(), d)
-				if err != nil {
-					errs = append(errs, err)
-					continue
-				}
-				if err := p.showIdentity(d.Address, answer); err != nil {
-					return err
-				}
-			}
-			return errors.Join(errs...)
-		},
-	}
-}
-
-func (w *workspace) identify(ctx context.Context, d devices.Device) (snmp.Answer, error) {
-	probe, err := w.probe(ctx, d)
-	if err != nil {
-		return snmp.Answer{}, err
-	}
-	host, port := d.Address, 161
-	if h, n, err := net.SplitHostPort(d.Address); err == nil {
-		if host = h; n != "" {
-			if port, err = strconv.Atoi(n); err != nil {
-				return snmp.Answer{}, &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%q is no port", n)}
-			}
-		}
-	}
-	return probe.Identify(ctx, host, port)
-}
-
-func (p *program) showIdentity(address string, a snmp.Answer) error {
-	if p.json {
-		return p.printJSON(map[string]any{"address": address, "identity": a.Identity, "description": a.Description, "location": a.Location, "upSeconds": a.UpTime.Seconds()})
-	}
-	columns(p.out, [][]string{
-		{"address", address}, {"name", a.Hostname}, {"model", a.Model}, {"serial", strings.Join(a.Serials, ", ")},
-		{"version", a.Version}, {"sysObjectID", a.ObjectID}, {"location", a.Location}, {"description", a.Description},
-	})
-	return nil
-}
-
-func (p *program) devicesTrust() *cobra.Command {
-	var fingerprint string
-	var yes, add bool
-	cmd := &cobra.Command{
-		Use: "trust DEVICE…", Short: "Pin the host key that a device shows now; recorded with your name",
-		Long: `Fetches the host key without logging in, shows its fingerprint, and pins it when you
-confirm: by typing yes, with --fingerprint SHA256:… or with --yes. A key that was pinned
-before is replaced, or kept beside the new one with --add (for the members of a pair).`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			for _, a := range args {
-				d, err := w.inventory.Find(a)
-				if err != nil {
-					return err
-				}
-				if err := p.runTrust(cmd.Context(), w, d, fingerprint, yes, add); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	}
-	cmd.Flags().StringVar(&fingerprint, "fingerprint", "", "pin only a key with this `SHA256:…` fingerprint")
-	cmd.Flags().BoolVar(&yes, "yes", false, "pin whatever key is shown")
-	cmd.Flags().BoolVar(&add, "add", false, "keep the keys that are pinned already")
-	return cmd
-}
-
-func (p *program) runTrust(ctx context.Context, w *workspace, d devices.Device, fingerprint string, yes, add bool) error {
-	o := ssh.Options{}
-	if drv, err := w.catalog.Find(d.Driver); err == nil {
-		o.Port = drv.Port
-	}
-	if len(d.Jump) > 0 {
-		logins, err := w.secrets.logins(ctx, d)
-		if err != nil {
-			return err
-		}
-		o.Logins = logins
-	}
-	key, server, err := w.dialer.HostKey(ctx, d, o)
-	if err != nil {
-		return err
-	}
-	shown := gossh.FingerprintSHA256(key)
-	pinned, err := w.ledger.Pins(ctx, string(d.ID()))
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(pinned, func(p ledger.Pin) bool { return p.Fingerprint == shown }) {
-		_, err := fmt.Fprintf(p.out, "%s  %s %s is pinned already\n", d, key.Type(), shown)
-		return err
-	}
-	if fingerprint != "" && fingerprint != shown {
-		return &devices.Error{Kind: devices.NotAllowed, Op: "trust", Device: d.String(), Err: fmt.Errorf("it shows %s, not %s", shown, fingerprint)}
-	}
-	fmt.Fprintf(p.out, "%s  %s %s  %s\n", d, key.Type(), shown, server)
-	for _, was := range pinned {
-		fmt.Fprintf(p.out, "%s  pinned until now: %s %s by %s on %s\n", d, was.Type, was.Fingerprint, was.By.Name, was.At.Format(time.DateOnly))
-	}
-	if fingerprint == "" && !yes {
-		if ok, err := p.confirm("pin this key? (yes/no) "); err != nil || !ok {
-			return errors.Join(err, &devices.Error{Kind: devices.NotAllowed, Op: "trust", Device: d.String(), Err: errors.New("not confirmed: nothing was pinned"), Hint: "compare the fingerprint with the device's console, then use --fingerprint " + shown})
-		}
-	}
-	pin := ledger.Pin{Host: string(d.ID()), Fingerprint: shown, Type: key.Type(), Key: key.Marshal(), By: w.by, At: p.now(), Reason: "belay devices trust"}
-	if add {
-		err = w.ledger.AddPin(ctx, pin)
-	} else {
-		err = w.ledger.ReplacePins(ctx, string(d.ID()), []ledger.Pin{pin})
-	}
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(p.out, "%s  pinned\n", d)
-	return err
-}
-
-// confirm asks a person at a terminal.
-func (p *program) confirm(question string) (bool, error) {
-	if f, ok := p.in.(*os.File); !ok || !isTerminal(f) {
-		return false, nil
-	}
-	fmt.Fprint(p.err, question)
-	line, err := bufio.NewReader(p.in).ReadString('\n')
-	return strings.TrimSpace(strings.ToLower(line)) == "yes", err
 }

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"belay/configs"
+	"belay/configs/redact"
+	"belay/devices"
+)
+
+// versionRow is a version as scripts read it.
+type versionRow struct {
+	Device  string         `json:"device"`
+	Version string         `json:"version"`
+	Taken   time.Time      `json:"taken"`
+	By      configs.Person `json:"by"`
+	Subject string         `json:"subject"`
+	Ticket  string         `json:"ticket,omitempty"`
+	Grade   configs.Level  `json:"grade"`
+	Serials []string       `json:"serials,omitempty"`
+}
+
+func rowOf(v configs.Version) versionRow {
+	return versionRow{Device: v.ID.Customer() + "/" + v.Name, Version: v.Commit, Taken: v.Taken, By: v.By, Subject: v.Subject, Ticket: v.Ticket, Grade: v.Grade.Level, Serials: v.Identity.Serials}
+}
+
+func nothingKept(d devices.Device) error {
+	return &devices.Error{Kind: devices.Refused, Op: "find a version of", Device: d.String(), Err: errors.New("nothing has been kept yet"), Hint: "belay capture " + d.String()}
+}
+
+// version finds a version by the beginning of its commit's name, by "~N" (N
+// versions back) or, where at is empty, the newest one.
+func (w *workspace) version(ctx context.Context, d devices.Device, at string) (configs.Version, error) {
+	back := 0
+	if at != "" && at[0] == '~' {
+		if _, err := fmt.Sscanf(at, "~%d", &back); err != nil || back < 0 {
+			return configs.Version{}, &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%q is no version: ~1 is the one before the newest", at)}
+		}
+		at = ""
+	}
+	var found []configs.Version
+	for v, err := range w.store.History(ctx, d.ID()) {
+		if err != nil {
+			return v, err
+		}
+		if at == "" {
+			if back == 0 {
+				return v, nil
+			}
+			back--
+			continue
+		}
+		if strings.HasPrefix(v.Commit, strings.ToLower(at)) {
+			found = append(found, v)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return configs.Version{}, &devices.Error{Kind: devices.Usage, Device: d.String(), Op: "find a version of", Err: fmt.Errorf("%d versions begin with %s", len(found), at), Hint: "write more of it: belay log " + d.String()}
+	case at == "" && back == 0:
+		return configs.Version{}, nothingKept(d)
+	}
+	return configs.Version{}, &devices.Error{Kind: devices.Usage, Device: d.String(), Op: "find a version of", Err: errors.New("there is no such version"), Hint: "belay log " + d.String()}
+}
+
+// text is one file of a version, read back.
+func (w *workspace) text(ctx context.Context, v configs.Version, file string) (redact.Clean, error) {
+	texts, err := w.store.Texts(ctx, v)
+	if err != nil {
+		return redact.Clean{}, err
+	}
+	var names []string
+	for _, t := range texts {
+		if t.Name == file {
+			return t.Clean, nil
+		}
+		names = append(names, t.Name)
+	}
+	return redact.Clean{}, &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("version %s has no file %s", short(v.Commit), file), Hint: "it has " + strings.Join(names, ", ")}
+}
+
+// withDevice opens the workspace and finds one device.
+func (p *program) withDevice(ctx context.Context, name string, do func(*workspace, devices.Device) error) error {
+	w, err := p.open(ctx, openOptions{})
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	d, err := w.inventory.Find(name)
+	if err != nil {
+		return err
+	}
+	return do(w, d)
+}
