@@ -111,7 +111,7 @@ func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Dr
 		}
 		s := newShell(d, rw, func() { _ = conn.Close() }, idle)
 		defer func() { s.close(err == nil) }()
-		if err := s.open(ctx, login.EnableSecret()); err != nil {
+		if err := s.open(login.EnableSecret()); err != nil {
 			return err
 		}
 		if tape != nil {

@@ -2,7 +2,6 @@ package drivers
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -83,8 +82,7 @@ func (s *shell) lost(err error) error {
 	return fmt.Errorf("connection lost after %d bytes: %w", len(s.buf), err)
 }
 
-// read takes what has come, at least one byte, and answers the pager and other
-// questions. It tells whether the tail may be a prompt.
+// read takes what has come, at least one byte.
 func (s *shell) read() error {
 	for {
 		s.buf = slices.Grow(s.buf, max(2048, min(len(s.buf), 64<<10)))
@@ -221,7 +219,7 @@ func (s *shell) fresh() {
 var unfinished = regexp.MustCompile(`\x1b(?:\[[0-9;?]*)?\z`)
 
 // open waits for the first prompt and becomes privileged.
-func (s *shell) open(_ context.Context, secret devices.Secret) error {
+func (s *shell) open(secret devices.Secret) error {
 	if _, err := s.settle(true, nil); err != nil {
 		return err
 	}
