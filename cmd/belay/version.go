@@ -43,10 +43,12 @@ func (w *workspace) version(ctx context.Context, d devices.Device, at string) (c
 		at = ""
 	}
 	var found []configs.Version
+	seen := 0
 	for v, err := range w.store.History(ctx, d.ID()) {
 		if err != nil {
 			return v, err
 		}
+		seen++
 		if at == "" {
 			if back == 0 {
 				return v, nil
@@ -63,8 +65,10 @@ func (w *workspace) version(ctx context.Context, d devices.Device, at string) (c
 		return found[0], nil
 	case len(found) > 1:
 		return configs.Version{}, &devices.Error{Kind: devices.Usage, Device: d.String(), Op: "find a version of", Err: fmt.Errorf("%d versions begin with %s", len(found), at), Hint: "write more of it: belay log " + d.String()}
-	case at == "" && back == 0:
+	case seen == 0:
 		return configs.Version{}, nothingKept(d)
+	case at == "":
+		return configs.Version{}, &devices.Error{Kind: devices.Usage, Device: d.String(), Op: "find a version of", Err: fmt.Errorf("it has only %d", seen), Hint: "belay log " + d.String()}
 	}
 	return configs.Version{}, &devices.Error{Kind: devices.Usage, Device: d.String(), Op: "find a version of", Err: errors.New("there is no such version"), Hint: "belay log " + d.String()}
 }
