@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -40,7 +42,7 @@ type secretSource struct {
 	Env     string   `yaml:"env"`
 	File    string   `yaml:"file"`
 	Command []string `yaml:"command"`
-	Vault   string   `yaml:"vault"` // a field of a login in the vault: NAME.FIELD
+	Vault   string   `yaml:"vault"` // name of a login in the vault; the field is the one that asks
 }
 
 // UnmarshalYAML refuses a secret written out in the settings.
@@ -192,10 +194,17 @@ func (s *settings) check() error {
 	if s.Concurrency.All < 1 || s.Concurrency.Site < 1 {
 		return errors.New("concurrency: all and site want at least 1")
 	}
-	for name, r := range s.Remotes {
+	remotes := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(s.Remotes)) {
+		r := s.Remotes[name]
 		if r.URL == "" {
 			return fmt.Errorf("remotes.%s: url is missing", name)
 		}
+		url := strings.ReplaceAll(r.URL, "{customer}", name)
+		if other, taken := remotes[url]; taken {
+			return fmt.Errorf("remotes.%s: the url is that of %s: no two customers share a repository", name, other)
+		}
+		remotes[url] = name
 		if name == "default" && !strings.Contains(r.URL, "{customer}") {
 			return errors.New("remotes.default: the url wants {customer} in it: no two customers share a repository")
 		}
