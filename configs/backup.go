@@ -269,12 +269,7 @@ func (b *Backup) whole(ctx context.Context, d devices.Device, o Order, last *Ver
 
 // final tells whether another reading could not change the verdict.
 func final(bad []Check) bool {
-	for _, c := range bad {
-		if c.Name == CheckDevice {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(bad, func(c Check) bool { return c.Name == CheckDevice })
 }
 
 // sizeBefore is the size that a reading is compared with: that of the standing

@@ -25,7 +25,8 @@ type Repository interface {
 	// Texts reads a version's texts back from what is on disk, and fails with
 	// devices.Damaged where they are not what was kept.
 	Texts(ctx context.Context, v Version) ([]Text, error)
-	// Originals reads a version's sealed originals.
+	// Originals reads the sealed originals that were committed with a version,
+	// also where a later reading of the same text brought others.
 	Originals(ctx context.Context, v Version) ([]Sealed, error)
 	// History is a device's versions, newest first.
 	History(ctx context.Context, id devices.ID) iter.Seq2[Version, error]

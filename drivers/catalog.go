@@ -23,11 +23,11 @@ var builtin embed.FS
 type Catalog struct {
 	drivers map[string]*Driver
 	names   map[string]string // names and aliases, folded, to names
-	scripts map[string][]Transcript
+	scripts map[string][]TranscriptFile
 }
 
-// A Transcript is what one device of a system said, as it is written.
-type Transcript struct {
+// A TranscriptFile is a transcript as it is written; the simulator reads it.
+type TranscriptFile struct {
 	Name string // "cisco_ios-classic.txtar"
 	Text []byte
 }
@@ -35,7 +35,7 @@ type Transcript struct {
 // Load reads the built-in drivers and then the user's folder, where dir is not
 // empty: *.yaml there, and their transcripts in testdata below it.
 func Load(dir string) (*Catalog, error) {
-	c := &Catalog{drivers: map[string]*Driver{}, names: map[string]string{}, scripts: map[string][]Transcript{}}
+	c := &Catalog{drivers: map[string]*Driver{}, names: map[string]string{}, scripts: map[string][]TranscriptFile{}}
 	if err := c.add(builtin, "built in"); err != nil {
 		return nil, &devices.Error{Kind: devices.Broken, Op: "load the built-in drivers", Err: err}
 	}
@@ -80,12 +80,12 @@ func (c *Catalog) add(fsys fs.FS, origin string) error {
 }
 
 // transcripts reads testdata/DRIVER-WHAT.txtar, by driver.
-func transcripts(fsys fs.FS) (map[string][]Transcript, error) {
+func transcripts(fsys fs.FS) (map[string][]TranscriptFile, error) {
 	files, err := fs.Glob(fsys, "testdata/*.txtar")
 	if err != nil {
 		return nil, err
 	}
-	found := map[string][]Transcript{}
+	found := map[string][]TranscriptFile{}
 	for _, file := range files {
 		text, err := fs.ReadFile(fsys, file)
 		if err != nil {
@@ -93,7 +93,7 @@ func transcripts(fsys fs.FS) (map[string][]Transcript, error) {
 		}
 		name := path.Base(file)
 		driver, _, _ := strings.Cut(strings.TrimSuffix(name, ".txtar"), "-")
-		found[driver] = append(found[driver], Transcript{name, text})
+		found[driver] = append(found[driver], TranscriptFile{name, text})
 	}
 	return found, nil
 }
@@ -163,7 +163,7 @@ func (c *Catalog) All() []*Driver {
 }
 
 // Transcripts are those of one driver.
-func (c *Catalog) Transcripts(driver string) []Transcript { return c.scripts[driver] }
+func (c *Catalog) Transcripts(driver string) []TranscriptFile { return c.scripts[driver] }
 
 // Source is the text of a built-in driver file; ok is false where it is the user's.
 func (c *Catalog) Source(name string) (text []byte, ok bool) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -80,7 +81,7 @@ unreachable, denied, failed), verified, version, grade, checks, error, hint, sec
 		},
 	}
 	c.flags(cmd)
-	cmd.Flags().IntVar(&o.concurrency, "concurrency", 0, "captures at once in all (default: concurrency.all of the settings, 50)")
+	cmd.Flags().IntVar(&o.concurrency, "concurrency", 0, "sessions open at once (default: concurrency.all of the settings, 50)")
 	cmd.Flags().StringVar(&o.order.Ticket, "ticket", "", "ticket that the captures belong to")
 	cmd.Flags().BoolVar(&o.firstUse, "first-use", false, "pin the host key of a device that has none pinned; recorded")
 	return cmd
@@ -106,7 +107,7 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 	// A device whose session has ended is still being kept and proven: it takes
 	// no other's place.
 	w.sessions = make(chan struct{}, limits.All)
-	limits.All *= 2
+	limits.All += limits.All / 2
 	began := p.now()
 	t := p.newTeller(list)
 	var results []configs.Result
@@ -231,4 +232,23 @@ func (p *program) printJSON(v any) error {
 	enc := json.NewEncoder(p.out)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
+}
+
+// maintain packs the histories that have come to many packs.
+func (w *workspace) maintain(ctx context.Context, told io.Writer, results []configs.Result) {
+	seen := map[string]bool{}
+	for _, r := range results {
+		c := r.ID.Customer()
+		if r.Result != configs.Kept || seen[c] || ctx.Err() != nil {
+			continue
+		}
+		seen[c] = true
+		needs, err := w.store.NeedsMaintenance(c)
+		if err == nil && needs {
+			_, err = w.store.Maintain(ctx, c)
+		}
+		if err != nil && ctx.Err() == nil {
+			warn(told, "%v", err)
+		}
+	}
 }

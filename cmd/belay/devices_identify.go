@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -68,4 +69,23 @@ func (p *program) showIdentity(address string, a snmp.Answer) error {
 		{"version", a.Version}, {"sysObjectID", a.ObjectID}, {"location", a.Location}, {"description", a.Description},
 	})
 	return nil
+}
+
+// probe is the SNMP probe for a device.
+func (w *workspace) probe(ctx context.Context, d devices.Device) (snmp.Probe, error) {
+	_, set, ok := forDevice(w.settings.SNMP, d)
+	if !ok {
+		return snmp.Probe{}, &devices.Error{Kind: devices.Usage, Op: "identify", Device: d.Address, Err: errors.New("the settings say nothing of SNMP"), Hint: "add snmp: default: … to " + w.settings.file}
+	}
+	c := snmp.Credentials{Version: strings.TrimPrefix(fmt.Sprint(set.Version), "v"), User: set.User, AuthProtocol: set.Auth.Protocol, PrivacyProtocol: set.Privacy.Protocol, Context: set.Context}
+	for _, f := range []struct {
+		to   *devices.Secret
+		from *secretSource
+	}{{&c.Community, set.Community}, {&c.AuthPassword, set.Auth.Password}, {&c.PrivacyPassword, set.Privacy.Password}} {
+		var err error
+		if *f.to, err = w.secrets.get(ctx, f.from, "password"); err != nil {
+			return snmp.Probe{}, &devices.Error{Kind: devices.Usage, Op: "read the SNMP secrets", Err: err}
+		}
+	}
+	return snmp.Probe{Credentials: []snmp.Credentials{c}, Timeout: 2 * time.Second, Retries: 1}, nil
 }

@@ -68,9 +68,7 @@ func (p *program) runVerify(ctx context.Context, w *workspace, customer string, 
 		customers = []string{customer}
 	}
 	for _, c := range customers {
-		n, bad, err := w.verifyCustomer(ctx, c, share, func(v configs.Version, err error) {
-			tell(p.err, err)
-		})
+		n, bad, err := w.verifyCustomer(ctx, c, share, func(err error) { tell(p.err, err) })
 		versions, damaged = versions+n, damaged+bad
 		if err != nil {
 			errs = append(errs, err)
@@ -102,4 +100,67 @@ func (p *program) runVerify(ctx context.Context, w *workspace, customer string, 
 		errs = append([]error{&devices.Error{Kind: devices.Damaged, Op: "verify", Err: fmt.Errorf("%d damaged", damaged), Hint: "a remote holds what was pushed: git clone it beside and compare"}}, errs...)
 	}
 	return errors.Join(append(errs, err)...)
+}
+
+// verifyCustomer reads a share of a customer's versions again; another share
+// each day.
+func (w *workspace) verifyCustomer(ctx context.Context, customer string, share float64, told func(error)) (n, damaged int, err error) {
+	day := float64(w.now().Unix() / 86400)
+	open := func(sealed []byte) ([]byte, error) { return w.vault.Open(ctx, customer, sealed) }
+	for v, err := range w.store.Verify(ctx, customer, share, day*share, open) {
+		if err != nil {
+			return n, damaged + 1, err
+		}
+		if n++; len(v.Problems) > 0 {
+			damaged++
+			told(&devices.Error{Kind: devices.Damaged, Op: "verify", Device: customer + "/" + v.Version.Name, Err: fmt.Errorf("version %s: %s", v.Version.Commit, strings.Join(v.Problems, "; "))})
+		}
+	}
+	return n, damaged, nil
+}
+
+// lost names the devices whose history no longer has the version that stood when
+// they were last read: a history that was put back or removed looks whole.
+func (w *workspace) lost(ctx context.Context, customer string) (errs []error) {
+	for _, d := range w.inventory.Devices {
+		if customer != "" && d.Customer != customer {
+			continue
+		}
+		last, ok, err := w.ledger.LastChecked(ctx, d.ID())
+		if err == nil && ok && last.Commit != "" {
+			err = w.has(ctx, d, last.Commit)
+		}
+		if err != nil {
+			errs = append(errs, &devices.Error{Kind: devices.Damaged, Op: "verify", Device: d.String(), Err: err, Hint: devices.HintOf(err)})
+		}
+	}
+	return errs
+}
+
+// has looks for a version in a device's history, the newest first.
+func (w *workspace) has(ctx context.Context, d devices.Device, commit string) error {
+	for v, err := range w.store.History(ctx, d.ID()) {
+		if err != nil || v.Commit == commit {
+			return err
+		}
+	}
+	return fmt.Errorf("version %s stood when it was last read, and is not in its history any more", commit)
+}
+
+// proveRemote asks a customer's remote for the newest of any of its devices.
+func (w *workspace) proveRemote(ctx context.Context, customer string) (configs.Proof, error) {
+	for _, d := range w.inventory.Devices {
+		if d.Customer != customer {
+			continue
+		}
+		v, ok, err := w.store.Newest(ctx, d.ID())
+		if err != nil || !ok {
+			if err != nil {
+				return configs.Proof{}, err
+			}
+			continue
+		}
+		return w.store.Prove(ctx, v)
+	}
+	return configs.Proof{}, nil
 }

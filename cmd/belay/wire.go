@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +11,6 @@ import (
 
 	"belay/configs"
 	"belay/devices"
-	"belay/devices/snmp"
 	"belay/devices/ssh"
 	"belay/drivers"
 	"belay/store/git"
@@ -194,25 +191,6 @@ func (w *workspace) jumpHosts(ctx context.Context) (map[string]ssh.Hop, error) {
 	return hosts, nil
 }
 
-// probe is the SNMP probe for a device.
-func (w *workspace) probe(ctx context.Context, d devices.Device) (snmp.Probe, error) {
-	_, set, ok := forDevice(w.settings.SNMP, d)
-	if !ok {
-		return snmp.Probe{}, &devices.Error{Kind: devices.Usage, Op: "identify", Device: d.Address, Err: errors.New("the settings say nothing of SNMP"), Hint: "add snmp: default: … to " + w.settings.file}
-	}
-	c := snmp.Credentials{Version: strings.TrimPrefix(fmt.Sprint(set.Version), "v"), User: set.User, AuthProtocol: set.Auth.Protocol, PrivacyProtocol: set.Privacy.Protocol, Context: set.Context}
-	for _, f := range []struct {
-		to   *devices.Secret
-		from *secretSource
-	}{{&c.Community, set.Community}, {&c.AuthPassword, set.Auth.Password}, {&c.PrivacyPassword, set.Privacy.Password}} {
-		var err error
-		if *f.to, err = w.secrets.get(ctx, f.from, "password"); err != nil {
-			return snmp.Probe{}, &devices.Error{Kind: devices.Usage, Op: "read the SNMP secrets", Err: err}
-		}
-	}
-	return snmp.Probe{Credentials: []snmp.Credentials{c}, Timeout: 2 * time.Second, Retries: 1}, nil
-}
-
 // master is where the master identity is to be had: what the settings say, or a
 // file in the user's configuration folder. A file is made at first use.
 func (s *settings) master() vault.Master {
@@ -231,86 +209,4 @@ func (s *settings) maybe(p string) string {
 		return ""
 	}
 	return s.path(p)
-}
-
-// maintain packs the histories that have come to many packs.
-func (w *workspace) maintain(ctx context.Context, told io.Writer, results []configs.Result) {
-	seen := map[string]bool{}
-	for _, r := range results {
-		c := r.ID.Customer()
-		if r.Result != configs.Kept || seen[c] || ctx.Err() != nil {
-			continue
-		}
-		seen[c] = true
-		needs, err := w.store.NeedsMaintenance(c)
-		if err == nil && needs {
-			_, err = w.store.Maintain(ctx, c)
-		}
-		if err != nil && ctx.Err() == nil {
-			warn(told, "%v", err)
-		}
-	}
-}
-
-// verifyCustomer reads a share of a customer's versions again; another share
-// each day.
-func (w *workspace) verifyCustomer(ctx context.Context, customer string, share float64, told func(configs.Version, error)) (n, damaged int, err error) {
-	day := float64(w.now().Unix() / 86400)
-	open := func(sealed []byte) ([]byte, error) { return w.vault.Open(ctx, customer, sealed) }
-	for v, err := range w.store.Verify(ctx, customer, share, day*share, open) {
-		if err != nil {
-			return n, damaged + 1, err
-		}
-		if n++; len(v.Problems) > 0 {
-			damaged++
-			told(v.Version, &devices.Error{Kind: devices.Damaged, Op: "verify", Device: customer + "/" + v.Version.Name, Err: fmt.Errorf("version %s: %s", v.Version.Commit, strings.Join(v.Problems, "; "))})
-		}
-	}
-	return n, damaged, nil
-}
-
-// lost names the devices whose history no longer has the version that stood when
-// they were last read: a history that was put back or removed looks whole.
-func (w *workspace) lost(ctx context.Context, customer string) (errs []error) {
-	for _, d := range w.inventory.Devices {
-		if customer != "" && d.Customer != customer {
-			continue
-		}
-		last, ok, err := w.ledger.LastChecked(ctx, d.ID())
-		if err == nil && ok && last.Commit != "" {
-			err = w.has(ctx, d, last.Commit)
-		}
-		if err != nil {
-			errs = append(errs, &devices.Error{Kind: devices.Damaged, Op: "verify", Device: d.String(), Err: err, Hint: devices.HintOf(err)})
-		}
-	}
-	return errs
-}
-
-// has looks for a version in a device's history, the newest first.
-func (w *workspace) has(ctx context.Context, d devices.Device, commit string) error {
-	for v, err := range w.store.History(ctx, d.ID()) {
-		if err != nil || v.Commit == commit {
-			return err
-		}
-	}
-	return fmt.Errorf("version %s stood when it was last read, and is not in its history any more", commit)
-}
-
-// proveRemote asks a customer's remote for the newest of any of its devices.
-func (w *workspace) proveRemote(ctx context.Context, customer string) (configs.Proof, error) {
-	for _, d := range w.inventory.Devices {
-		if d.Customer != customer {
-			continue
-		}
-		v, ok, err := w.store.Newest(ctx, d.ID())
-		if err != nil || !ok {
-			if err != nil {
-				return configs.Proof{}, err
-			}
-			continue
-		}
-		return w.store.Prove(ctx, v)
-	}
-	return configs.Proof{}, nil
 }

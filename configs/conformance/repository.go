@@ -22,6 +22,7 @@ func Repository(t *testing.T, open func(t *testing.T) configs.Repository) {
 		"the same text keeps nothing":                sameTextKeepsNothing,
 		"always makes a version of the same text":    alwaysMakesAVersion,
 		"any file that differs makes a version":      anyFileCounts,
+		"a version keeps its own originals":          ownOriginals,
 		"history is newest first":                    historyIsNewestFirst,
 		"a version is told like any other later":     versionsAreTold,
 		"a renamed device keeps its history":         renamedKeepsHistory,
@@ -138,6 +139,23 @@ func anyFileCounts(t *testing.T, r configs.Repository) {
 			t.Errorf("step %d: %d files, want %d", i, len(v.Files), len(s.Texts))
 		}
 		wantTexts(t, r, v, s.Texts)
+	}
+}
+
+// ownOriginals: where a device salts its secrets, a later reading of the same
+// text brings another original, which is not the version's.
+func ownOriginals(t *testing.T, r configs.Repository) {
+	s := snapshot(t, "acme", "fw-hq", "hostname fw-hq\n", 1)
+	s.Salted = true
+	first := must[configs.Version](t)(r.Commit(t.Context(), s))
+	later := s
+	later.Originals = []configs.Sealed{sealed(configs.MainFile, "the same with other salt")}
+	if v := must[configs.Version](t)(r.Commit(t.Context(), later)); v.New || v.Commit != first.Commit {
+		t.Errorf("the same text made version %s, New %t; want %s to stand", v.Commit, v.New, first.Commit)
+	}
+	got := must[[]configs.Sealed](t)(r.Originals(t.Context(), first))
+	if diff := cmp.Diff(s.Originals, got, ignored); diff != "" {
+		t.Errorf("originals of the first version (-committed +read):\n%s", diff)
 	}
 }
 

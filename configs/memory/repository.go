@@ -46,9 +46,6 @@ func (r *Repository) Commit(ctx context.Context, s configs.Snapshot) (configs.Ve
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n := len(r.kept[id]); n > 0 && !s.Always && sameTexts(r.kept[id][n-1].texts, s.Texts) {
-		if s.Salted {
-			r.kept[id][n-1].originals = cloneSealed(s.Originals)
-		}
 		return cloneVersion(r.kept[id][n-1].version), nil
 	}
 	r.made++

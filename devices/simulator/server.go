@@ -80,16 +80,6 @@ func (s *Server) Close() error {
 	return err
 }
 
-// ListenAndServe serves the device over SSH until ctx ends, then returns nil.
-func (d *Device) ListenAndServe(ctx context.Context, address string) error {
-	s := &Server{Device: d}
-	if err := s.Start(address); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return s.Close()
-}
-
 var errDenied = errors.New("permission denied")
 
 func (s *Server) config() (*ssh.ServerConfig, error) {

@@ -255,20 +255,6 @@ func TestCloseEndsSessionsThatAreStuck(t *testing.T) {
 	}
 }
 
-func TestListenAndServeEndsWithItsContext(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- lab(t, "").ListenAndServe(ctx, "127.12.0.7:0") }()
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-	if err := lab(t, "").ListenAndServe(t.Context(), "no address"); err == nil {
-		t.Error("it listens on no address")
-	}
-}
-
 func TestSegmentsArriveOverSSH(t *testing.T) {
 	t.Parallel()
 	d := &Device{T: transcript(t, "router.txtar"), Fault: Fault{Segment: 7}}
