@@ -41,6 +41,11 @@ type Order struct {
 	Phase   string
 	Twice   bool   // two readings must agree whatever the driver says, and a version is always made
 	Vouched string // the reason of a person who vouches for what was refused as too small
+
+	// Successor says that another box stands here now: neither the serial
+	// numbers nor the size that history knows bind it.
+	Successor bool
+	Not       []string // serial numbers that must not answer: those of the box that was replaced
 }
 
 // A Result is what came of capturing one device. As JSON it is what scripts
@@ -109,12 +114,7 @@ func (r reading) agrees(other []Text) bool {
 	return true
 }
 
-func (r reading) size() (n int) {
-	for _, t := range r.texts {
-		n += t.Clean.Len()
-	}
-	return n
-}
+func (r reading) size() int { return sizeOf(r.texts) }
 
 // sent is the size as the device sent it, which is how the quarantine counts.
 func (r reading) sent() (n int) {
@@ -142,7 +142,7 @@ func (b *Backup) pull(ctx context.Context, d devices.Device) (Capture, error) {
 }
 
 // read takes one reading, checks and redacts it.
-func (b *Backup) read(ctx context.Context, d devices.Device, last *Version) (reading, error) {
+func (b *Backup) read(ctx context.Context, d devices.Device, o Order, last *Version) (reading, error) {
 	c, err := b.pull(ctx, d)
 	if err != nil {
 		return reading{}, err
@@ -156,7 +156,15 @@ func (b *Backup) read(ctx context.Context, d devices.Device, last *Version) (rea
 	if last, err = b.identified(ctx, last, c.Identity); err != nil {
 		return reading{}, &devices.Error{Kind: devices.KindOf(err), Op: "read history of", Device: d.String(), Err: err}
 	}
-	r := reading{Capture: c, checks: append(c.Check(), checkDevice(d, c.Identity, last))}
+	return b.judge(d, o, c, last, key), nil
+}
+
+// judge holds a capture to every check that needs no other reading, and redacts it.
+func (b *Backup) judge(d devices.Device, o Order, c Capture, last *Version, key redact.Key) reading {
+	if o.Successor {
+		last = nil
+	}
+	r := reading{Capture: c, checks: append(c.Check(), checkDevice(d, c.Identity, last, o.Not))}
 	for i, check := range r.checks {
 		if !check.OK { // an error text may quote a line of the configuration
 			clean, _ := c.Rules.Redact.Apply([]byte(check.Detail), key)
@@ -169,7 +177,7 @@ func (b *Backup) read(ctx context.Context, d devices.Device, last *Version) (rea
 		r.report.Secrets += report.Secrets
 		r.report.Gaps = append(r.report.Gaps, report.Gaps...)
 	}
-	return r, nil
+	return r
 }
 
 // identified is the newest version whose device named its serial number: one
@@ -202,6 +210,11 @@ func (b *Backup) capture(ctx context.Context, d devices.Device, o Order) Result 
 	if err != nil {
 		return failure(res, err)
 	}
+	return b.settle(ctx, d, o, r, kept, res)
+}
+
+// settle keeps what passed its checks and quarantines what did not.
+func (b *Backup) settle(ctx context.Context, d devices.Device, o Order, r reading, kept []Text, res Result) Result {
 	res.Checks, res.Identity, res.Reached, res.Warnings = r.checks, r.Identity, r.Reached, slices.Clone(r.Warnings)
 	if n := len(r.report.Gaps); n > 0 {
 		res.Warnings = append(res.Warnings, fmt.Sprintf("%d secrets were hidden that driver %s does not know of (first: a %s in line %d)", n, r.Driver, r.report.Gaps[0].Kind, r.report.Gaps[0].Line))
@@ -239,7 +252,7 @@ func (b *Backup) whole(ctx context.Context, d devices.Device, o Order, last *Ver
 	var good []reading
 	refused := 0
 	for n := 1; ; n++ {
-		r, err := b.read(ctx, d, last)
+		r, err := b.read(ctx, d, o, last)
 		if err != nil {
 			return r, err
 		}
@@ -275,12 +288,11 @@ func final(bad []Check) bool {
 // sizeBefore is the size that a reading is compared with: that of the standing
 // version, or where a person vouches for a shrink that of what was refused.
 func (b *Backup) sizeBefore(ctx context.Context, d devices.Device, o Order, kept []Text) (int, error) {
-	size := 0
-	for _, t := range kept {
-		size += t.Clean.Len()
+	if o.Successor {
+		return 0, nil
 	}
 	if o.Vouched == "" {
-		return size, nil
+		return sizeOf(kept), nil
 	}
 	held, ok, err := b.Quarantine.Held(ctx, d.ID())
 	if err != nil {
@@ -295,7 +307,7 @@ func (b *Backup) sizeBefore(ctx context.Context, d devices.Device, o Order, kept
 				Hint: "only a configuration that is whole but much smaller can be vouched for"}
 		}
 	}
-	size = 0
+	size := 0
 	for _, s := range held.Originals {
 		size += s.Size
 	}

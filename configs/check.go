@@ -131,28 +131,37 @@ func (c Capture) Check() []Check {
 }
 
 // checkDevice tells whether the capture is of the device it was asked of: by
-// the serial numbers of the inventory, else by those of the last version.
-func checkDevice(d devices.Device, said devices.Identity, last *Version) Check {
+// the serial numbers of the inventory, else by those of the last version; and
+// that it is none that must not answer.
+func checkDevice(d devices.Device, said devices.Identity, last *Version, not []string) Check {
 	want, whose := d.Serials, "the inventory"
 	if len(want) == 0 && last != nil {
 		want, whose = last.Identity.Serials, "the last version"
 	}
 	c := Check{Name: CheckDevice, OK: true}
+	if shared(said.Serials, not) {
+		return Check{Name: CheckDevice, Detail: fmt.Sprintf("the box that is to be replaced still answers: serial %s", strings.Join(said.Serials, ", "))}
+	}
 	switch {
 	case len(want) == 0:
 		c.Detail = "no serial number to compare with"
 	case len(said.Serials) == 0:
 		c.Detail = "the device named no serial number; its host key matched"
 	default:
-		c.OK = slices.ContainsFunc(said.Serials, func(s string) bool {
-			return slices.ContainsFunc(want, func(w string) bool { return strings.EqualFold(s, w) })
-		})
+		c.OK = shared(said.Serials, want)
 		c.Detail = fmt.Sprintf("serial %s", strings.Join(said.Serials, ", "))
 		if !c.OK {
 			c.Detail = fmt.Sprintf("another device: serial %s, but %s says %s", strings.Join(said.Serials, ", "), whose, strings.Join(want, ", "))
 		}
 	}
 	return c
+}
+
+// shared tells whether two lists of serial numbers have one in common.
+func shared(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool {
+		return slices.ContainsFunc(b, func(t string) bool { return strings.EqualFold(s, t) })
+	})
 }
 
 // checkSize compares with the last version: a copy half as long or less is

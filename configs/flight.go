@@ -3,6 +3,7 @@ package configs
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 
 	"belay/devices"
@@ -20,7 +21,7 @@ type flight struct {
 // to a change, or that a person vouches for, is never replaced by a plain one.
 func (o Order) serves(p Order) bool {
 	o.By, p.By = Person{}, Person{}
-	return p == o || p == Order{}
+	return reflect.DeepEqual(p, o) || reflect.DeepEqual(p, Order{})
 }
 
 // Capture reads one device and keeps what is whole. It does not fail but tells
@@ -29,7 +30,7 @@ func (b *Backup) Capture(ctx context.Context, d devices.Device, o Order) Result 
 	for {
 		f, mine := b.board(d.ID(), o)
 		if mine {
-			return b.fly(ctx, d, o, f)
+			return b.fly(ctx, d, f, func() Result { return b.capture(ctx, d, o) })
 		}
 		select {
 		case <-f.done:
@@ -57,10 +58,10 @@ func (b *Backup) board(id devices.ID, o Order) (f *flight, mine bool) {
 	return f, true
 }
 
-// fly captures, records that the device was read, and lets go of those who wait.
-func (b *Backup) fly(ctx context.Context, d devices.Device, o Order, f *flight) Result {
+// fly takes a configuration, records that, and lets go of those who wait.
+func (b *Backup) fly(ctx context.Context, d devices.Device, f *flight, take func() Result) Result {
 	began := b.Now()
-	r := b.capture(ctx, d, o)
+	r := take()
 	r.Seconds = b.Now().Sub(began).Round(time.Millisecond).Seconds()
 	row := Checked{ID: d.ID(), At: began, Result: r.Result, Commit: r.Version, Error: r.Error, Seconds: r.Seconds}
 	if err := b.CheckLog.Checked(context.WithoutCancel(ctx), row); err != nil {

@@ -109,9 +109,10 @@ func (b *Backup) compare(ctx context.Context, v Version, r reading, same bool) e
 }
 
 // prove asks every second place what it has. One proof is enough; another place
-// that failed is then a warning.
+// that failed is then a warning, but an attachment that is still to come remains
+// one: it is owed.
 func (b *Backup) prove(ctx context.Context, v Version, res Result) Result {
-	var unproven error
+	var unproven, pending error
 	for _, prover := range b.Provers {
 		p, err := prover.Prove(ctx, v)
 		if err != nil {
@@ -128,6 +129,9 @@ func (b *Backup) prove(ctx context.Context, v Version, res Result) Result {
 		if err == nil {
 			err = errors.New(p.Detail)
 		}
+		if devices.KindOf(err) == devices.AttachmentPending && pending == nil {
+			pending = &devices.Error{Kind: devices.AttachmentPending, Op: "attach", Device: res.Device, Err: err, Hint: devices.HintOf(err)}
+		}
 		kind := devices.Unproven
 		if devices.KindOf(err) == devices.Damaged {
 			kind = devices.Damaged // here, not over there
@@ -140,6 +144,8 @@ func (b *Backup) prove(ctx context.Context, v Version, res Result) Result {
 	case unproven == nil:
 	case devices.KindOf(unproven) == devices.Damaged:
 		return failure(res, unproven)
+	case res.Verified && pending != nil:
+		res.Err, res.Error, res.Hint = pending, pending.Error(), devices.HintOf(pending)
 	case res.Verified:
 		res.Warnings = append(res.Warnings, unproven.Error())
 	default:

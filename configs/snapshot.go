@@ -116,7 +116,7 @@ type Event struct {
 	Device   devices.ID // empty where no device is concerned
 	By       Person
 	Act      string         // "capture", "reveal", "trust", "accept", "rename", "verify", …
-	Detail   map[string]any // never a secret
+	Detail   map[string]any // never a secret; what belongs to a change holds its id as "change"
 }
 
 // A Filter chooses events; zero fields choose all.
@@ -124,6 +124,7 @@ type Filter struct {
 	Customer string
 	Device   devices.ID
 	Act      string
+	Change   string // those whose Detail holds it as "change"
 	Since    time.Time
 }
 
