@@ -27,7 +27,6 @@ var layers = []struct {
 	{"belay/configs/", []string{"belay/devices", "belay/configs", "belay/configs/redact"}},
 	{"belay/configs", []string{"belay/devices", "belay/configs/redact"}},
 	{"belay/drivers", []string{"belay/devices", "belay/devices/", "belay/configs", "belay/configs/redact"}},
-	{"belay/configs/outbox", []string{"belay/devices", "belay/configs", "belay/configs/redact"}},
 	{"belay/store/docsystem", []string{"belay/devices", "belay/configs", "belay/store/docsystem/"}},
 	{"belay/store/docsystem/itglue/standin", nil}, // services of other people: they know nothing of ours
 	{"belay/store/docsystem/hudu/standin", nil},
