@@ -51,7 +51,8 @@ type Letter struct {
 	Attachment Attachment
 	Digest     string    // SHA-256 of the bytes that were sent
 	Removed    time.Time // taken down again: newer ones hang there
-	Lease      string    // who has it in hand; the outbox's own
+	Lease      string    // who has it in hand; the outbox's own. Empty it to let go
+	Claim      string    // the lease that Claim gave, by which Renew and Save know the letter; the outbox's own
 }
 
 // ErrLeaseLost says that a letter is in somebody else's hands by now.

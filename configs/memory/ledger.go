@@ -22,26 +22,37 @@ type Ledger struct {
 
 // Append remembers e, numbered within its customer.
 func (l *Ledger) Append(ctx context.Context, e configs.Event) error {
+	return l.appendAll(ctx, []configs.Event{e})
+}
+
+// appendAll remembers all of the events or none. It is also how the other ports
+// tell what they did.
+func (l *Ledger) appendAll(ctx context.Context, events []configs.Event) error {
 	if err := l.check(ctx, "Append"); err != nil {
 		return err
 	}
-	switch {
-	case e.At.IsZero() || e.Act == "":
-		return errors.New("append to the ledger: an event needs a time and an act")
-	case e.Customer == "":
-		e.Customer = e.Device.Customer()
-	case e.Device != "" && e.Customer != e.Device.Customer():
-		return errors.New("append to the ledger: the device is another customer's")
+	events = slices.Clone(events)
+	for i, e := range events {
+		switch {
+		case e.At.IsZero() || e.Act == "":
+			return errors.New("append to the ledger: an event needs a time and an act")
+		case e.Customer == "":
+			events[i].Customer = e.Device.Customer()
+		case e.Device != "" && e.Customer != e.Device.Customer():
+			return errors.New("append to the ledger: the device is another customer's")
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.last == nil {
 		l.last = map[string]int64{}
 	}
-	l.last[e.Customer]++
-	e.Seq = l.last[e.Customer]
-	e.Detail = maps.Clone(e.Detail)
-	l.events = append(l.events, e)
+	for _, e := range events {
+		l.last[e.Customer]++
+		e.Seq = l.last[e.Customer]
+		e.Detail = maps.Clone(e.Detail)
+		l.events = append(l.events, e)
+	}
 	return nil
 }
 
@@ -57,7 +68,7 @@ func (l *Ledger) Events(ctx context.Context, f configs.Filter) iter.Seq2[configs
 		l.mu.Unlock()
 		for _, e := range events {
 			if f.Customer != "" && e.Customer != f.Customer || f.Device != "" && e.Device != f.Device ||
-				f.Act != "" && e.Act != f.Act || e.At.Before(f.Since) {
+				f.Act != "" && e.Act != f.Act || f.Change != "" && e.Detail["change"] != f.Change || e.At.Before(f.Since) {
 				continue
 			}
 			e.Detail = maps.Clone(e.Detail)

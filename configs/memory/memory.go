@@ -49,4 +49,7 @@ var (
 	_ configs.CheckLog   = (*CheckLog)(nil)
 	_ configs.Quarantine = (*Quarantine)(nil)
 	_ configs.Puller     = (*Puller)(nil)
+	_ configs.Outbox     = (*Outbox)(nil)
+	_ configs.Items      = (*Items)(nil)
+	_ configs.Papers     = (*Papers)(nil)
 )
