@@ -19,6 +19,7 @@ func Ledger(t *testing.T, open func(t *testing.T) configs.Ledger) {
 	for name, f := range map[string]func(*testing.T, configs.Ledger){
 		"what is appended reads back in order": appendedReadsBack,
 		"each filter chooses":                  filtersChoose,
+		"the events of a change are found":     eventsOfAChange,
 		"concurrent appends are all kept":      concurrentAppends,
 		"whoever reads may append":             appendWhileReading,
 		"an event out of order is refused":     badEvents,
@@ -77,6 +78,43 @@ func filtersChoose(t *testing.T, l configs.Ledger) {
 		{configs.Filter{Since: at(3)}, []int{3, 4}},
 		{configs.Filter{Customer: "acme", Act: "capture", Since: at(1)}, []int{1, 4}},
 		{configs.Filter{Customer: "bolt", Device: "acme/fw-hq"}, nil},
+	} {
+		var got []int
+		for _, e := range all(t, l.Events(t.Context(), c.f)) {
+			got = append(got, e.At.Minute())
+		}
+		if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", c.f, diff)
+		}
+	}
+}
+
+func eventsOfAChange(t *testing.T, l configs.Ledger) {
+	in := func(change any, e configs.Event) configs.Event {
+		e.Detail = map[string]any{"change": change, "system": "itglue"}
+		return e
+	}
+	beside := event(5, "acme/fw-hq", "attach")
+	beside.Detail = map[string]any{"exchange": "T1-fw-hq", "reason": `"change":"T1-fw-hq"`, "item": map[string]any{"change": "T1-fw-hq"}}
+	for _, e := range []configs.Event{
+		in("T1-fw-hq", event(0, "acme/fw-hq", "open change")), in("T1-fw-hq", event(1, "acme/fw-new", "after")), in("T1-fw-hq-2", event(2, "acme/fw-hq", "before")),
+		in("T1-fw-hq", event(3, "bolt/fw-hq", "before")), event(4, "acme/fw-hq", "capture"), beside, in(1, event(6, "acme/fw-hq", "before")),
+	} {
+		if err := l.Append(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		f    configs.Filter
+		want []int // minutes
+	}{
+		{configs.Filter{Change: "T1-fw-hq"}, []int{0, 1, 3}},
+		{configs.Filter{Change: "T1-fw-hq", Customer: "acme"}, []int{0, 1}},
+		{configs.Filter{Change: "T1-fw-hq", Customer: "acme", Act: "after"}, []int{1}},
+		{configs.Filter{Change: "T1-fw-hq", Device: "acme/fw-hq", Since: at(0)}, []int{0}},
+		{configs.Filter{Change: "T1-fw-hq-2"}, []int{2}},
+		{configs.Filter{Change: "1"}, nil},
+		{configs.Filter{Change: "T1"}, nil},
 	} {
 		var got []int
 		for _, e := range all(t, l.Events(t.Context(), c.f)) {

@@ -3,6 +3,7 @@ package memory_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"belay/configs"
 	"belay/configs/conformance"
@@ -32,6 +33,27 @@ func TestTheQuarantineKeepsToThePort(t *testing.T) {
 func TestTheSealerKeepsToThePort(t *testing.T) {
 	t.Parallel()
 	conformance.Sealer(t, func(*testing.T) configs.Sealer { return &memory.Sealer{} })
+}
+
+func TestTheOutboxKeepsToThePort(t *testing.T) {
+	t.Parallel()
+	conformance.Outbox(t, func(_ *testing.T, now func() time.Time) (configs.Outbox, configs.Ledger) {
+		l := &memory.Ledger{}
+		return &memory.Outbox{Ledger: l, Now: now}, l
+	})
+}
+
+func TestTheItemsKeepToThePort(t *testing.T) {
+	t.Parallel()
+	conformance.Items(t, func(*testing.T) (configs.Items, configs.Ledger) {
+		l := &memory.Ledger{}
+		return &memory.Items{Ledger: l}, l
+	})
+}
+
+func TestThePapersKeepToThePort(t *testing.T) {
+	t.Parallel()
+	conformance.Papers(t, func(*testing.T) configs.Papers { return &memory.Papers{} })
 }
 
 func TestAPortFailsWhereItIsTold(t *testing.T) {

@@ -29,7 +29,7 @@ func (f *Papers) FilePaper(ctx context.Context, p configs.Paper) error {
 	if err := devices.CheckName(p.Customer); err != nil {
 		return err
 	}
-	if p.Kind == "" || p.At.IsZero() || len(p.Digest) != 2*sha256.Size {
+	if digest, err := hex.DecodeString(p.Digest); err != nil || len(digest) != sha256.Size || hex.EncodeToString(digest) != p.Digest || p.Kind == "" || p.At.IsZero() {
 		return errors.New("file a paper: it needs a kind, a time and the SHA-256 of the document")
 	}
 	if sum := sha256.Sum256(p.Bytes); !p.Sealed && hex.EncodeToString(sum[:]) != p.Digest {
