@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"belay/devices"
+	"belay/store/docsystem/folder"
 	"belay/store/docsystem/internal/system"
 )
 
@@ -18,7 +19,9 @@ type Options = system.Options
 
 // All are the documentation systems, by name.
 func All() []System {
-	return []System{}
+	return []System{
+		folder.System(),
+	}
 }
 
 // Find is the system that the settings call kind.
