@@ -116,6 +116,10 @@ type Attachment struct {
 	Digest string    `json:"digest,omitempty"` // SHA-256 in hexadecimal, where the system tells
 	At     time.Time `json:"at,omitzero"`
 	URL    string    `json:"url,omitempty"` // for people; no key is ever sent there
+
+	// The system does not say what it hangs on: whoever looks for a name that
+	// nothing else has may take it for the item's, nobody else.
+	Unowned bool `json:"unowned,omitempty"`
 }
 
 // A Decline sorts the refusals of a system by what helps.
