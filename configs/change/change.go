@@ -47,6 +47,7 @@ type Change struct {
 	New      devices.ID `json:"new,omitempty"` // the one that comes; the same ID where a box takes another's place and name
 	OldName  string     `json:"oldName,omitempty"`
 	NewName  string     `json:"newName,omitempty"`
+	Serials  []string   `json:"serials,omitempty"` // of the old device, as known when the change was opened
 	By       Actor      `json:"by"`
 	At       time.Time  `json:"at"`
 	Follows  string     `json:"follows,omitempty"` // a closed change of the same ticket and device
@@ -130,6 +131,7 @@ type Succession struct {
 	Device  devices.ID `json:"device"`
 	Serials []string   `json:"serials,omitempty"`
 	HostKey string     `json:"hostKey,omitempty"` // SHA256:…
+	Reason  string     `json:"reason,omitempty"`  // who says that it is another box, where nothing it says tells
 }
 
 // An Attest is a person's word that a backup exists where Belay cannot read it.
