@@ -90,6 +90,31 @@
 //
 // A renamed device moves to its new folder in one commit; its id stays.
 //
+// # Tags of a change
+//
+// A version with Change and Phase has a tag besides: refs/tags/change/CHANGE/PHASE,
+// a second one of the same phase PHASE-2, and so on. The highest number counts. A
+// tag is never moved, and is a plain reference, no object of its own. It names a
+// commit beside main, of the same author and message as the version's, whose tree
+// is the device's folder: its files stand in the root (running.conf, original.age,
+// snapshot.json, …), so that old and new can be compared whatever they are called:
+//
+//	git -C history.git diff change/CHANGE/before change/CHANGE/after -- running.conf
+//
+// One more trailer names the version:
+//
+//	Version:          object id of the commit in main
+//
+// Its parent is that version; but an "after" stands on the newest "before" of its
+// change, where there is one. So the history of the new device's file goes on into
+// the old one's:
+//
+//	git -C history.git log --follow -p change/CHANGE/after -- running.conf
+//	git -C history.git blame change/CHANGE/after -- running.conf
+//
+// CHANGE is a name as devices.CheckName has it. What else there is among tags is a
+// person's, and is pushed but never read.
+//
 // # How it is written
 //
 // A commit is acknowledged when it would survive a power cut. Whoever writes
@@ -98,9 +123,19 @@
 // then the pack, then the folder synced. Only then does the reference move:
 // refs/heads/main.lock is created exclusively, the old value compared, the new one
 // written, synced and renamed, the folder synced. So at every moment main points
-// to a commit that is whole. What a killed writer leaves behind (tmp_*, an index
-// without pack, main.lock) means nothing and is swept by the next one. A new
-// repository is built beside its place (.new-*) and renamed into it.
+// to a commit that is whole.
+//
+// Tags follow main in the same act, before it is acknowledged. Their commits are in
+// the same pack, and belay-tags.json says which are due: {from, to, tags: [{change,
+// phase, commit}]}, synced before main moves from the one to the other. Then each
+// tag is written in the manner of main, and the note is removed. A writer killed in
+// between leaves the note: whoever next takes belay.lock (to write, to pack, to push,
+// to list tags or to verify) sets the tags that are missing, if main has come to the
+// commit of the note, and else drops it.
+//
+// What else a killed writer leaves behind (tmp_*, an index without pack, main.lock)
+// means nothing and is swept by the next one. A new repository is built beside its
+// place (.new-*) and renamed into it.
 //
 // belay-newest.json is a note and no history: where main once was, and which commit
 // each folder's newest version came from. It spares a new process the walk through

@@ -72,8 +72,8 @@ func (c *carrier) receive(ctx context.Context) (transport.ReceivePackSession, er
 	return c.wire(ctx, "receive-pack")
 }
 
-// ask is where the remote says that its main is.
-func (c *carrier) ask(ctx context.Context) (at plumbing.Hash, err error) {
+// ask is where the remote says that its references are.
+func (c *carrier) ask(ctx context.Context) (at map[string]plumbing.Hash, err error) {
 	var session transport.Session
 	if c.http != nil {
 		t, auth := c.web()
@@ -82,13 +82,13 @@ func (c *carrier) ask(ctx context.Context) (at plumbing.Hash, err error) {
 		session, err = c.wire(ctx, "upload-pack")
 	}
 	if err != nil {
-		return at, err
+		return nil, err
 	}
 	refs, err := session.AdvertisedReferencesContext(ctx)
 	if err = errors.Join(err, session.Close()); err != nil {
-		return at, err
+		return nil, err
 	}
-	return refs.References[mainRef], nil
+	return refs.References, nil
 }
 
 func (c *carrier) web() (transport.Transport, transport.AuthMethod) {

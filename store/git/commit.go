@@ -61,6 +61,13 @@ func (st *state) add(q *request, now time.Time) ([]item, configs.Version, error)
 	if err != nil {
 		return nil, configs.Version{}, err
 	}
+	if q.tagged() {
+		tag, err := q.tagCommit(*body, commit.hash, dir.hash)
+		if err != nil {
+			return nil, configs.Version{}, err
+		}
+		items, q.tag = append(items, tag), tag.hash
+	}
 	if evicted != "" {
 		k := st.devices[evicted]
 		k.folder = to

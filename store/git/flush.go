@@ -87,8 +87,16 @@ func (r *repo) flush(ctx context.Context, batch []*request) (answers []answer, e
 	st.durable = true
 	var items []item
 	have := map[plumbing.Hash]bool{}
+	tags := tagging{repo: r}
 	for _, q := range batch {
+		if err := tags.ready(st, q); err != nil {
+			answers = append(answers, answer{err: err})
+			continue
+		}
 		made, v, err := st.add(q, r.now())
+		if v.New && q.tagged() {
+			tags.made(q)
+		}
 		for _, it := range made { // two devices with one text: a pack holds no object twice
 			if !have[it.hash] {
 				have[it.hash] = true
@@ -101,8 +109,19 @@ func (r *repo) flush(ctx context.Context, batch []*request) (answers []answer, e
 		if err := r.writePack(items); err != nil {
 			return nil, err
 		}
+		if err := r.noteTags(was.head, st.head, tags.due); err != nil {
+			return nil, err
+		}
 		if err := r.moveHead(ctx, l, was.head, st.head); err != nil {
 			return nil, err
+		}
+		if len(tags.due) > 0 {
+			if err := r.setTags(tags.due); err != nil {
+				return nil, err
+			}
+			if err := removeIfThere(r.tagNoteFile()); err != nil {
+				return nil, err
+			}
 		}
 		if was.head.IsZero() { // from now on an empty branch is a loss
 			if err := r.writeHint(st); err != nil {

@@ -46,7 +46,11 @@ func child(role string) int {
 		wg.Go(func() {
 			for i := range count {
 				device := fmt.Sprintf("%s-%d", name, worker)
-				v, err := s.Commit(ctx, childSnapshot(device, fmt.Sprintf("%d of %s\n", i, device)))
+				snap := childSnapshot(device, fmt.Sprintf("%d of %s\n", i, device))
+				if (i+worker)%3 > 0 { // before and after a change, several times each
+					snap.Change, snap.Phase, snap.Always = fmt.Sprintf("c-%s-%d", device, i/8), []string{phaseBefore, phaseAfter}[i%2], true
+				}
+				v, err := s.Commit(ctx, snap)
 				out.Lock()
 				if err != nil {
 					fmt.Fprintln(os.Stderr, err)
@@ -154,6 +158,42 @@ func wantKept(t testing.TB, dir string, lines []string) {
 			t.Errorf("acknowledged, but: %v", err)
 		}
 	}
+	if len(lines) > 0 {
+		wantTagged(t, bare, lines)
+	}
+}
+
+// wantTagged looks for the tag of every acknowledged version of a change and,
+// where no writer has died since the last one ended well, of every other, with
+// real git. No version has two, none is of a version that is not in main.
+func wantTagged(t testing.TB, bare string, lines []string) {
+	t.Helper()
+	tags := map[string]int{}
+	for _, version := range strings.Fields(git(t, "--git-dir", bare, "for-each-ref", "--format=%(contents:trailers:key=Version,valueonly)", "refs/tags/change")) {
+		tags[version]++
+	}
+	acknowledged := map[string]bool{}
+	for _, line := range lines {
+		acknowledged[strings.Fields(line)[2]] = true
+	}
+	_, err := os.Stat(filepath.Join(bare, "belay-tags.json"))
+	settled := os.IsNotExist(err)
+	due := 0
+	for line := range strings.Lines(git(t, "--git-dir", bare, "log", "--format=%H %(trailers:key=Change,valueonly,separator=)", "main")) {
+		version, change, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if change == "" {
+			continue
+		}
+		due++
+		if n := tags[version]; n > 1 || n == 0 && (settled || acknowledged[version]) {
+			t.Errorf("version %s of %s has %d tags", version, change, n)
+		}
+		delete(tags, version)
+	}
+	if len(tags) > 0 {
+		t.Errorf("tags of versions that are not in main: %v", tags)
+	}
+	t.Logf("%d versions of changes", due)
 }
 
 func TestConcurrentCommitsShareOnePack(t *testing.T) {

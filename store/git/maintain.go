@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -111,7 +113,7 @@ func (r *repo) maintain(ctx context.Context, program string) (rep Report, err er
 		return rep, err
 	}
 	defer func() { err = errors.Join(err, m.unlock()) }()
-	old, head, err := r.writtenPacks(ctx)
+	old, head, tags, err := r.writtenPacks(ctx)
 	if err != nil {
 		return rep, err
 	}
@@ -135,7 +137,7 @@ func (r *repo) maintain(ctx context.Context, program string) (rep Report, err er
 	if err != nil {
 		return rep, err
 	}
-	if err := wholePack(temp, name, head); err != nil {
+	if err := wholePack(temp, name, append(tags, head)); err != nil {
 		return rep, err
 	}
 	size, err := r.swap(ctx, temp, name, old, &rep)
@@ -150,24 +152,29 @@ func (r *repo) maintain(ctx context.Context, program string) (rep Report, err er
 	return rep, r.writeHint(st)
 }
 
-// writtenPacks are the packs and the branch at a moment when nobody writes:
-// everything that is reachable in them is reachable from the references from now on.
-func (r *repo) writtenPacks(ctx context.Context) (packs map[string]os.FileInfo, head plumbing.Hash, err error) {
+// writtenPacks are the packs, the branch and what tags name at a moment when
+// nobody writes: everything that is reachable in them is reachable from the
+// references from now on.
+func (r *repo) writtenPacks(ctx context.Context) (packs map[string]os.FileInfo, head plumbing.Hash, tags []plumbing.Hash, err error) {
 	l, err := r.acquire(ctx)
 	if err != nil {
-		return nil, head, err
+		return nil, head, nil, err
 	}
 	defer func() { err = errors.Join(err, l.unlock()) }()
 	// A branch that moved but was not synced must not be the reason to throw away
 	// what it was before.
 	if err := r.secure(); err != nil {
-		return nil, head, err
+		return nil, head, nil, err
 	}
 	if head, err = r.head(); err != nil {
-		return nil, head, err
+		return nil, head, nil, err
+	}
+	named, err := r.refs("refs/tags/")
+	if err != nil {
+		return nil, head, nil, err
 	}
 	packs, err = r.packs()
-	return packs, head, err
+	return packs, head, slices.Collect(maps.Values(named)), err
 }
 
 // packAll has git make one pack of all that the references reach, and returns
@@ -253,8 +260,8 @@ func sameFile(a, b os.FileInfo) bool {
 }
 
 // wholePack makes sure, before anything is removed, that the index is one of
-// that pack, can be read by what will read it, and holds the commit that was head.
-func wholePack(temp, name string, head plumbing.Hash) (err error) {
+// that pack, can be read by what will read it, and holds what the references named.
+func wholePack(temp, name string, named []plumbing.Hash) (err error) {
 	f, err := os.Open(filepath.Join(temp, name+".idx"))
 	if err != nil {
 		return err
@@ -267,11 +274,16 @@ func wholePack(temp, name string, head plumbing.Hash) (err error) {
 	if "pack-"+plumbing.Hash(idx.PackfileChecksum).String() != name {
 		return fmt.Errorf("index of the new pack names %s, not %s", idx.PackfileChecksum, name)
 	}
-	ok, err := idx.Contains(head)
-	if err == nil && !ok {
-		err = fmt.Errorf("the new pack does not hold %s", head)
+	for _, h := range named {
+		ok, err := idx.Contains(h)
+		if err == nil && !ok {
+			err = fmt.Errorf("the new pack does not hold %s", h)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 func syncFile(path string) error {

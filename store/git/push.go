@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
@@ -20,27 +23,30 @@ import (
 var errUnknown = errors.New("unknown commit")
 
 // push brings the remote's main to ours and its tags besides, and returns where
-// it then stands and which of the commits its main reaches. go-git's own push
-// reads all of a remote's history each time; ours knows that history is a line.
-func (r *repo) push(ctx context.Context, t *carrier, commits []string) (at plumbing.Hash, has map[string]bool, err error) {
+// its references then are and which of the commits its main reaches. go-git's own
+// push reads all of a remote's history each time; ours knows that history is a line.
+func (r *repo) push(ctx context.Context, t *carrier, commits []string) (at map[string]plumbing.Hash, has map[string]bool, err error) {
 	if ok, err := r.exists(); !ok || err != nil {
-		return at, nil, errors.Join(err, errors.New("no history"))
+		return nil, nil, errors.Join(err, errors.New("no history"))
+	}
+	if err := r.settleTags(ctx); err != nil {
+		return nil, nil, err
 	}
 	// Two processes of ours would be in each other's way over there.
 	l, err := lock(ctx, filepath.Join(r.dir, "belay-push.lock"))
 	if err != nil {
-		return at, nil, err
+		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, l.unlock()) }()
 	rd, err := r.open()
 	if err != nil {
-		return at, nil, err
+		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, rd.close()) }()
 	defer func() { err = errors.Join(err, t.close()) }()
 	session, err := t.receive(ctx)
 	if err != nil {
-		return at, nil, err
+		return nil, nil, err
 	}
 	defer func() {
 		if closeErr := session.Close(); err == nil && ctx.Err() == nil && closeErr != nil {
@@ -49,20 +55,20 @@ func (r *repo) push(ctx context.Context, t *carrier, commits []string) (at plumb
 	}()
 	theirs, err := session.AdvertisedReferencesContext(ctx)
 	if err != nil {
-		return at, nil, err
+		return nil, nil, err
 	}
 	pushed, err := rd.pushTo(ctx, r, session, theirs)
 	if err != nil {
-		return at, nil, err
+		return nil, nil, err
 	}
-	at = theirs.References[mainRef]
+	at = theirs.References
 	if pushed {
 		// What it said of itself is not enough: ask again.
 		if at, err = t.ask(ctx); err != nil {
-			return at, nil, fmt.Errorf("ask what it holds: %w", err)
+			return nil, nil, fmt.Errorf("ask what it holds: %w", err)
 		}
 	}
-	has, err = r.reaches(ctx, at, commits)
+	has, err = r.reaches(ctx, at[mainRef], commits)
 	if errors.Is(err, errUnknown) {
 		err = errDiverged
 	}
@@ -71,6 +77,11 @@ func (r *repo) push(ctx context.Context, t *carrier, commits []string) (at plumb
 
 // pushTo sends what is missing, if anything is.
 func (rd *reader) pushTo(ctx context.Context, r *repo, session transport.ReceivePackSession, theirs *packp.AdvRefs) (bool, error) {
+	// Tags before main: each one's version is in main by then.
+	tags, err := r.newTags(theirs)
+	if err != nil {
+		return false, err
+	}
 	head, err := r.head()
 	if err != nil {
 		return false, err
@@ -84,21 +95,19 @@ func (rd *reader) pushTo(ctx context.Context, r *repo, session transport.Receive
 		}
 		req.Commands = append(req.Commands, &packp.Command{Name: mainRef, Old: old, New: head})
 	}
-	tags, err := rd.newTags(theirs)
-	if err != nil {
-		return false, err
-	}
-	if len(tags) > 0 {
-		var wants []plumbing.Hash
-		for _, tag := range tags {
-			wants = append(wants, tag.Hash())
-			req.Commands = append(req.Commands, &packp.Command{Name: tag.Name(), New: tag.Hash()})
-		}
-		more, err := revlist.Objects(rd.st, wants, []plumbing.Hash{head})
+	sent := map[plumbing.Hash]bool{}
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		req.Commands = append(req.Commands, &packp.Command{Name: plumbing.ReferenceName(name), New: tags[name]})
+		more, err := rd.tagObjects(tags[name], head)
 		if err != nil {
-			return false, err
+			return false, fmt.Errorf("%s: %w", name, err)
 		}
-		objects = append(objects, more...)
+		for _, h := range more {
+			if !sent[h] {
+				sent[h] = true
+				objects = append(objects, h)
+			}
+		}
 	}
 	if len(req.Commands) == 0 {
 		return false, nil
@@ -221,25 +230,56 @@ func (rd *reader) all(old, head plumbing.Hash) ([]plumbing.Hash, error) {
 
 // newTags are those that the remote lacks. One that it has elsewhere is an error:
 // a tag is never moved.
-func (rd *reader) newTags(theirs *packp.AdvRefs) ([]*plumbing.Reference, error) {
-	refs, err := rd.st.IterReferences()
+func (r *repo) newTags(theirs *packp.AdvRefs) (map[string]plumbing.Hash, error) {
+	tags, err := r.refs("refs/tags/")
 	if err != nil {
 		return nil, err
 	}
-	var tags []*plumbing.Reference
-	err = refs.ForEach(func(ref *plumbing.Reference) error {
-		if !ref.Name().IsTag() {
-			return nil
+	for name, h := range tags {
+		at, ok := theirs.References[name]
+		if ok && at != h {
+			return nil, fmt.Errorf("tag %s: %w", strings.TrimPrefix(name, "refs/tags/"), errDiverged)
 		}
-		switch at, ok := theirs.References[ref.Name().String()]; {
-		case !ok:
-			tags = append(tags, ref)
-		case at != ref.Hash():
-			return fmt.Errorf("tag %s: %w", ref.Name().Short(), errDiverged)
+		if ok {
+			delete(tags, name)
 		}
-		return nil
-	})
-	return tags, err
+	}
+	return tags, nil
+}
+
+// tagObjects are what a tag has beside main, which ends at head. Those of a
+// change have commits only: their folders are main's.
+func (rd *reader) tagObjects(h, head plumbing.Hash) (objects []plumbing.Hash, err error) {
+	for at := h; ; {
+		c, version, err := rd.tagged(at)
+		if err != nil {
+			return nil, err
+		}
+		ours := !version.IsZero()
+		if ours {
+			ours, err = rd.hasFolder(version, c.TreeHash)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !ours { // a person's: the long way
+			return revlist.Objects(rd.st, []plumbing.Hash{h}, []plumbing.Hash{head})
+		}
+		objects = append(objects, at)
+		if at = c.ParentHashes[0]; at == version {
+			return objects, nil
+		}
+	}
+}
+
+// hasFolder tells whether a commit of main holds that folder.
+func (rd *reader) hasFolder(commit, tree plumbing.Hash) (bool, error) {
+	c, err := rd.commit(commit)
+	if err != nil {
+		return false, err
+	}
+	root, err := rd.tree(c.TreeHash)
+	return slices.ContainsFunc(root, func(e object.TreeEntry) bool { return dirHash(e) == tree }), err
 }
 
 // reaches tells which of the commits are in the line that ends at head.

@@ -1,8 +1,6 @@
 package git
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +22,7 @@ func (r *repo) head() (plumbing.Hash, error) {
 	for range 2 {
 		b, err := os.ReadFile(filepath.Join(r.dir, mainRef))
 		if err == nil {
-			return parseHash(strings.TrimSuffix(string(b), "\n"))
+			return parseHash(mainRef, strings.TrimSuffix(string(b), "\n"))
 		}
 		if !errors.Is(err, os.ErrNotExist) {
 			return plumbing.ZeroHash, err
@@ -38,26 +36,21 @@ func (r *repo) head() (plumbing.Hash, error) {
 }
 
 func (r *repo) packedHead() (plumbing.Hash, bool, error) {
-	b, err := os.ReadFile(filepath.Join(r.dir, "packed-refs"))
-	if errors.Is(err, os.ErrNotExist) {
-		return plumbing.ZeroHash, false, nil
-	}
-	if err != nil {
-		return plumbing.ZeroHash, false, err
-	}
-	lines := bufio.NewScanner(bytes.NewReader(b))
-	for lines.Scan() {
-		if sum, ok := strings.CutSuffix(lines.Text(), " "+mainRef); ok {
-			h, err := parseHash(sum)
-			return h, err == nil, err
+	var h plumbing.Hash
+	found := false
+	err := r.packedRefs(func(name, sum string) (err error) {
+		if name == mainRef {
+			h, err = parseHash(mainRef, sum)
+			found = err == nil
 		}
-	}
-	return plumbing.ZeroHash, false, lines.Err()
+		return err
+	})
+	return h, found, err
 }
 
-func parseHash(s string) (plumbing.Hash, error) {
+func parseHash(ref, s string) (plumbing.Hash, error) {
 	if !plumbing.IsHash(s) || len(s) != 40 {
-		return plumbing.ZeroHash, damaged("read reference", fmt.Errorf("%s holds %.50q, no object id", mainRef, s))
+		return plumbing.ZeroHash, damaged("read reference", fmt.Errorf("%s holds %.50q, no object id", ref, s))
 	}
 	return plumbing.NewHash(s), nil
 }

@@ -33,9 +33,9 @@ const pushTimeout = 2 * time.Minute
 var errDiverged = errors.New("the remote's main has commits that are not in this history")
 
 type proving struct {
-	commit string
-	remote Remote
-	answer chan proof
+	version configs.Version
+	remote  Remote
+	answer  chan proof
 }
 
 type proof struct {
@@ -64,7 +64,7 @@ func (s *Store) Prove(ctx context.Context, v configs.Version) (configs.Proof, er
 		return none, nil
 	}
 	remote.URL = strings.ReplaceAll(remote.URL, "{customer}", r.customer)
-	p := &proving{v.Commit, remote, make(chan proof, 1)}
+	p := &proving{v, remote, make(chan proof, 1)}
 	background := context.WithoutCancel(ctx)
 	r.proofs.put(p, everyone, func(batch []*proving) {
 		s.pushBatch(background, r, batch[len(batch)-1].remote, batch)
@@ -85,11 +85,11 @@ func (s *Store) pushBatch(ctx context.Context, r *repo, remote Remote, batch []*
 	defer cancel()
 	var commits []string
 	for _, p := range batch {
-		commits = append(commits, p.commit)
+		commits = append(commits, p.version.Commit)
 	}
 	place, second := "the remote", false
 	var has map[string]bool
-	var at plumbing.Hash
+	var at map[string]plumbing.Hash
 	var err error
 	for range 2 { // once more, where that may help
 		var t *carrier
@@ -106,18 +106,52 @@ func (s *Store) pushBatch(ctx context.Context, r *repo, remote Remote, batch []*
 		err = fmt.Errorf("gave up after %s: %w", timeout, ctx.Err())
 	}
 	for _, p := range batch {
-		got := proof{Proof: configs.Proof{Name: "remote", Done: true, OK: err == nil && has[p.commit], Second: second, At: s.Now()}}
-		switch {
-		case err != nil:
+		got := proof{Proof: configs.Proof{Name: "remote", Done: true, Second: second, At: s.Now()}}
+		err, tag := err, ""
+		if err == nil && !has[p.version.Commit] {
+			err = fmt.Errorf("commit %.12s is not in the remote's main", p.version.Commit)
+		}
+		if err == nil {
+			tag, err = r.tagThere(p.version, at)
+		}
+		if err != nil {
 			got.Detail, got.err = err.Error(), unproven(r.customer, place, err)
-		case !got.OK:
-			err := fmt.Errorf("commit %.12s is not in the remote's main", p.commit)
-			got.Detail, got.err = err.Error(), unproven(r.customer, place, err)
-		default:
-			got.Detail = fmt.Sprintf("%s has main at %.12s", place, at)
+		} else {
+			got.OK, got.Detail = true, fmt.Sprintf("%s has main at %.12s%s", place, at[mainRef], tag)
 		}
 		p.answer <- got
 	}
+}
+
+// tagThere makes sure that a version of a change has its tag, here and at the
+// remote, whose references are at, and says so for people. Another version needs none.
+func (r *repo) tagThere(v configs.Version, at map[string]plumbing.Hash) (said string, err error) {
+	if v.Change == "" || v.Phase == "" {
+		return "", nil
+	}
+	rd, err := r.open()
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, rd.close()) }()
+	named, err := r.phaseTags(v.Change)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range named {
+		_, version, err := rd.tagged(p.at)
+		if err != nil {
+			return "", err
+		}
+		if version.String() != v.Commit {
+			continue
+		}
+		if at["refs/tags/"+p.name(v.Change)] != p.at {
+			return "", fmt.Errorf("the remote does not have the tag %s", p.name(v.Change))
+		}
+		return ", and the tag " + p.name(v.Change), nil
+	}
+	return "", damaged("find the tag", fmt.Errorf("no tag of change %s names version %.12s", v.Change, v.Commit))
 }
 
 // unproven puts the next thing to do beside what happened.

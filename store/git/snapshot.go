@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing"
+
 	"belay/configs"
 	"belay/devices"
 )
@@ -101,6 +103,9 @@ type request struct {
 	doc         document
 	answer      chan answer
 	renamedFrom string // the folder it had, where this commit moves it
+
+	parent plumbing.Hash // of the tag's commit, where that is not the version
+	tag    plumbing.Hash // the tag's commit, once it is made
 }
 
 type answer struct {
@@ -126,6 +131,9 @@ func prepare(s configs.Snapshot) (*request, error) {
 		if err := devices.CheckName(n); err != nil {
 			return nil, &devices.Error{Kind: devices.Usage, Op: "check names", Err: err}
 		}
+	}
+	if err := checkTag(s); err != nil {
+		return nil, &devices.Error{Kind: devices.Usage, Op: "check the change", Err: err}
 	}
 	if len(s.Texts) == 0 {
 		return nil, errors.New("no text")

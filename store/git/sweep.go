@@ -36,6 +36,9 @@ func (r *repo) acquire(ctx context.Context) (*lockFile, error) {
 		r.swept = err == nil
 		r.mu.Unlock()
 	}
+	if err == nil {
+		err = r.finishTags(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("clear away what was left: %w", err), l.unlock())
 	}

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
@@ -28,7 +30,8 @@ type Verified struct {
 // opened and against the original's digest. With a share below 1 it takes that
 // part of the versions, the same each time for the same offset; offsets 0, share,
 // 2·share … take all of them in turn. The chain of commits and folders is always
-// read whole. An error means that the chain itself cannot be read any further.
+// read whole, and the tags of changes: a version without its tag has a problem,
+// and a tag without its version stands in the place of one. An error means that the chain itself cannot be read any further.
 func (s *Store) Verify(ctx context.Context, customer string, share, offset float64, open func(sealed []byte) ([]byte, error)) iter.Seq2[Verified, error] {
 	return func(yield func(Verified, error) bool) {
 		err := s.verify(ctx, customer, share, offset, open, func(v Verified) bool { return yield(v, nil) })
@@ -46,6 +49,13 @@ func (s *Store) verify(ctx context.Context, customer string, share, offset float
 	if ok, err := r.exists(); !ok || err != nil {
 		return err
 	}
+	if err := r.settleTags(ctx); err != nil {
+		return err
+	}
+	refs, err := r.refs(tagRoot) // before main: each one's version is in it by then
+	if err != nil {
+		return err
+	}
 	head, err := r.head()
 	if err != nil {
 		return err
@@ -55,20 +65,78 @@ func (s *Store) verify(ctx context.Context, customer string, share, offset float
 		return err
 	}
 	defer func() { err = errors.Join(err, rd.close()) }()
+	tags, lost := rd.tagsByVersion(refs)
+	found := map[plumbing.Hash]bool{}
 	for c, err := range rd.walk(ctx, head) {
 		if err != nil {
 			return err
 		}
+		found[c.Hash] = len(tags[c.Hash]) > 0
 		for _, ch := range c.changes {
 			if ch.is.IsZero() || ch.moved != "" || !drawn(c.Hash, ch.name, share, offset) {
 				continue
 			}
-			if !yield(rd.verify(c, ch, open)) {
+			v := rd.verify(c, ch, open)
+			v.Problems = append(v.Problems, untagged(c, ch, tags[c.Hash])...)
+			if !yield(v) {
 				return nil
 			}
 		}
 	}
+	for version, named := range tags {
+		if !found[version] {
+			lost = append(lost, lostTag(named[0].name, named[0].at, fmt.Sprintf("it is a tag of version %s, which is not in main", version)))
+		}
+	}
+	for _, v := range lost {
+		if !yield(v) {
+			return nil
+		}
+	}
 	return nil
+}
+
+// A namedTag is the tag of a change, as it was read again.
+type namedTag struct {
+	name     string // change/ID/PHASE
+	at, tree plumbing.Hash
+}
+
+func lostTag(name string, at plumbing.Hash, problem string) Verified {
+	return Verified{Version: configs.Version{Name: name, Commit: at.String()}, Problems: []string{problem}}
+}
+
+// tagsByVersion reads the tags of changes; lost are those that cannot be read.
+func (rd *reader) tagsByVersion(refs map[string]plumbing.Hash) (tags map[plumbing.Hash][]namedTag, lost []Verified) {
+	tags = map[plumbing.Hash][]namedTag{}
+	for ref, at := range refs {
+		name := strings.TrimPrefix(ref, "refs/tags/")
+		c, version, err := rd.tagged(at)
+		switch {
+		case err != nil:
+			lost = append(lost, lostTag(name, at, err.Error()))
+		case !version.IsZero():
+			tags[version] = append(tags[version], namedTag{name, at, c.TreeHash})
+		}
+	}
+	return tags, lost
+}
+
+// untagged tells what is wrong with the tag of a version that should have one.
+func untagged(c step, ch change, tags []namedTag) (problems []string) {
+	id, phase := trailer(c.Message, "Change"), trailer(c.Message, "Phase")
+	if id == "" || phase == "" {
+		return nil
+	}
+	for _, tag := range tags {
+		if tag.tree != ch.is {
+			problems = append(problems, fmt.Sprintf("the tag %s holds other files", tag.name))
+		}
+	}
+	if !slices.ContainsFunc(tags, func(tag namedTag) bool { return strings.HasPrefix(tag.name, "change/"+id+"/"+phase) }) {
+		problems = append(problems, fmt.Sprintf("no tag names it: git tag change/%s/%s… was deleted", id, phase))
+	}
+	return problems
 }
 
 // drawn puts every version at a point of a circle, and takes those between
