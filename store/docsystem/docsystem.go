@@ -8,6 +8,7 @@ import (
 
 	"belay/devices"
 	"belay/store/docsystem/folder"
+	"belay/store/docsystem/hudu"
 	"belay/store/docsystem/internal/system"
 )
 
@@ -21,6 +22,7 @@ type Options = system.Options
 func All() []System {
 	return []System{
 		folder.System(),
+		hudu.System(),
 	}
 }
 

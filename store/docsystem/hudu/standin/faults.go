@@ -21,6 +21,7 @@ type Switches struct {
 	Keep    bool          // the key may delete nothing
 	Scope   []int         // companies that the key may see; nil: all
 	MaxBody int           // bytes; above it a proxy answers 413. 0: no bound
+	Page    int           // no page has more rows, whatever is asked for; 0: 1000
 	Slow    time.Duration // between the work and the answer
 }
 
@@ -94,9 +95,10 @@ func (s *Server) fault(method string) Fault {
 // Order does what a line of a test script says:
 //
 //	down | up | clear | settle
-//	401 | 429 | 500 | 502 | 503 | 504 | drop | cut | late  [after=N] [next=N] [on=METHOD] [retry-after=TEXT]
+//	401 | 404 | 429 | 500 | 502 | 503 | 504 | drop | cut | late  [after=N] [next=N] [on=METHOD] [retry-after=TEXT]
 //	slow 2s
 //	version 2.40.1
+//	page 100                        no page has more rows
 //	cap 1000                        413 above so many bytes
 //	scope 3,4 | scope all           companies that the key may see
 //	unowned|wrapped|bucket|null|sizes|ignored|keep  on|off
@@ -125,7 +127,7 @@ func (s *Server) Order(line string) error {
 	case "settle":
 		s.Settle()
 		return nil
-	case "401", "429", "500", "502", "503", "504", "drop", "cut", "late":
+	case "401", "404", "429", "500", "502", "503", "504", "drop", "cut", "late":
 		f, err := parseFault(word, rest)
 		if err == nil {
 			s.Add(f)
@@ -178,6 +180,8 @@ func (s *Server) turn(word, value string) (err error) {
 		w.Version = value
 	case word == "slow":
 		w.Slow, err = time.ParseDuration(value)
+	case word == "page":
+		w.Page, err = strconv.Atoi(value)
 	case word == "cap":
 		w.MaxBody, err = strconv.Atoi(value)
 	case word == "scope":

@@ -214,6 +214,9 @@ func (s *Server) list(r *http.Request, envelope string, knows []string, all []an
 	if size < 1 || size > 1000 {
 		size = 25
 	}
+	if s.switches.Page > 0 {
+		size = min(size, s.switches.Page)
+	}
 	from := min(len(all), (number-1)*size)
 	part := all[from:min(len(all), from+size)]
 	if envelope == "" {
