@@ -10,6 +10,7 @@ import (
 	"belay/store/docsystem/folder"
 	"belay/store/docsystem/hudu"
 	"belay/store/docsystem/internal/system"
+	"belay/store/docsystem/itglue"
 )
 
 // A System is one product that attachments can be hung in.
@@ -23,6 +24,7 @@ func All() []System {
 	return []System{
 		folder.System(),
 		hudu.System(),
+		itglue.System(),
 	}
 }
 
