@@ -375,6 +375,12 @@ func TestTheRemotesProofIncludesTheTag(t *testing.T) {
 	if p, err := s.Prove(t.Context(), all[1]); p.OK || devices.KindOf(err) != devices.Damaged {
 		t.Errorf("without the tag here: %+v, %v", p, err)
 	}
+	// But what it stood upon goes along to a remote that never had it.
+	_, fresh := bareRemote(t)
+	s.Remotes = map[string]Remote{"acme": {URL: fresh}}
+	if p, err := s.Prove(t.Context(), all[3]); err != nil || !p.OK {
+		t.Errorf("to a fresh remote: %+v, %v", p, err)
+	}
 }
 
 func TestMaintenanceKeepsWhatTagsName(t *testing.T) {
