@@ -44,6 +44,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -57,6 +58,10 @@ const File = "belay.db"
 
 // A Ledger is the open database. It is safe for concurrent use.
 type Ledger struct {
+	// Now is the clock by which leases end and accounts rest; nil: the machine's,
+	// as SQLite tells it. It is set before the ledger is used.
+	Now func() time.Time
+
 	read  *sql.DB
 	write *writer
 }
@@ -65,6 +70,9 @@ var (
 	_ configs.Ledger     = (*Ledger)(nil)
 	_ configs.CheckLog   = (*Ledger)(nil)
 	_ configs.Quarantine = (*Ledger)(nil)
+	_ configs.Outbox     = (*Ledger)(nil)
+	_ configs.Items      = (*Ledger)(nil)
+	_ configs.Papers     = (*Ledger)(nil)
 )
 
 // Open opens the database in the folder dir and makes both where they are missing.
@@ -128,12 +136,16 @@ func (l *Ledger) Close() error {
 	return errors.Join(l.write.close(), l.read.Close())
 }
 
-// Check reads the whole database: its pages, its references and every chain.
+// Check reads the whole database: its pages, its references, every paper and
+// every chain.
 func (l *Ledger) Check(ctx context.Context) error {
 	for _, pragma := range []string{"PRAGMA quick_check", "PRAGMA foreign_key_check"} {
 		if err := l.pragma(ctx, pragma); err != nil {
 			return failed("check the ledger", err)
 		}
+	}
+	if err := l.checkPapers(ctx); err != nil {
+		return err
 	}
 	customers, err := column(ctx, l.read, "SELECT DISTINCT customer FROM entries ORDER BY customer")
 	if err != nil {
