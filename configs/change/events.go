@@ -119,6 +119,9 @@ func (c *Change) apply(e configs.Event) error {
 	case actSucceed:
 		s, err := read[Succession](e)
 		s.At, s.By = e.At, e.By
+		if c.Succession.same(s) {
+			return err
+		}
 		c.Succession = &s
 		if c.New == "" {
 			c.New, c.NewName = s.Device, strings.TrimPrefix(string(s.Device), c.Customer+"/")

@@ -90,14 +90,15 @@ func (c Change) attached(version, file string, fits func(Attachment) bool) bool 
 func (c Change) enough(k Capture, p Policy) bool { return c.verified(k) || p.OnePlace && k.whole() }
 
 // newest is the last capture of a phase that fits. A before is one of the old
-// device, an after one of the new.
+// device, an after one of the box that was last seen in its place.
 func (c Change) newest(phase string, fits func(Capture) bool) (Capture, bool) {
 	of := c.Old
 	if phase == After {
 		of = c.New
 	}
 	for _, k := range slices.Backward(c.Captures) {
-		if k.Phase == phase && k.Device == of && of != "" && fits(k) {
+		box := Succession{Device: k.Device, Serials: k.Identity.Serials, HostKey: k.HostKey}
+		if k.Phase == phase && k.Device == of && of != "" && (phase == Before || c.Succession.same(box)) && fits(k) {
 			return k, true
 		}
 	}
