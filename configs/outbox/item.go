@@ -1,0 +1,305 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"belay/configs"
+	"belay/devices"
+)
+
+// An itemKey names an item: its id alone never does.
+type itemKey struct{ organization, id string }
+
+// A sight is what was seen at the last look at an item.
+type sight struct {
+	item configs.Item
+	ok   bool // it is there
+	at   time.Time
+}
+
+// item is the one that a letter is to hang on: the one it was sent to before, or
+// that of its device. It is looked at first, and refused where it is gone or
+// another organization's by now.
+func (o *Office) item(ctx context.Context, p Place, l configs.Letter, v configs.Version, newest bool) (configs.Item, error) {
+	organization, err := p.organization(l.Customer)
+	if err != nil {
+		return configs.Item{}, err
+	}
+	leave, err := enter(ctx, o.desk(p.Name).look)
+	if err != nil {
+		return configs.Item{}, err
+	}
+	defer leave()
+	if !l.Began.IsZero() {
+		item, err := o.seen(ctx, p, l, l.Item, organization)
+		if _, refused := errors.AsType[*lasting](err); !refused {
+			return item, err
+		}
+	}
+	m, ok, err := o.Items.Mapped(ctx, p.Name, l.Device)
+	if err != nil {
+		return configs.Item{}, err
+	}
+	if !ok || !p.Own && disjoint(m.Serials, v.Identity.Serials) {
+		if m, err = o.find(ctx, p, l, v, organization); err != nil {
+			return configs.Item{}, err
+		}
+		if newest { // an older box's letter does not take the item from the one that stands there now
+			if err := o.Items.Map(ctx, m); err != nil {
+				return configs.Item{}, err
+			}
+		}
+	}
+	item, err := o.seen(ctx, p, l, m.Item, organization)
+	if err != nil {
+		return configs.Item{}, err
+	}
+	if err := o.restrict(ctx, p, l, &item); err != nil || item.Restricted == m.Item.Restricted || !newest {
+		return item, err
+	}
+	m.Item.Restricted = true
+	return item, o.Items.Map(ctx, m)
+}
+
+// restrict hides an item before an original hangs on it, once.
+func (o *Office) restrict(ctx context.Context, p Place, l configs.Letter, item *configs.Item) error {
+	r, ok := p.System.(configs.Restricter)
+	if !ok || !p.Restrict || l.Form != configs.Original || item.Restricted {
+		return nil
+	}
+	if err := r.Restrict(ctx, *item); err != nil {
+		return overThere(fmt.Errorf("restrict %s: %w", item, err))
+	}
+	item.Restricted = true
+	d := o.desk(p.Name)
+	key := itemKey{item.Organization, item.ID}
+	if s, ok := d.items[key]; ok {
+		s.item.Restricted = true
+		d.items[key] = s
+	}
+	return nil
+}
+
+// seen is item as it was at a look in the last hour.
+func (o *Office) seen(ctx context.Context, p Place, l configs.Letter, item configs.Item, organization string) (configs.Item, error) {
+	refuse := func(format string, args ...any) (configs.Item, error) {
+		return configs.Item{}, unmatched(p, l, fmt.Errorf(format, args...))
+	}
+	if item.Organization != organization {
+		return refuse("%s is remembered, but %s is organization %s", item, l.Customer, organization)
+	}
+	if lister, ok := p.System.(configs.ItemLister); ok && !p.Own {
+		s, err := o.sight(ctx, p, lister, item)
+		switch {
+		case err != nil:
+			return configs.Item{}, err
+		case !s.ok:
+			return refuse("%s is not there any more", item)
+		case s.item.Organization != organization:
+			return refuse("%s belongs to organization %s by now", item, s.item.Organization)
+		}
+		restricted := item.Restricted
+		item = s.item
+		item.Restricted = item.Restricted || restricted
+	}
+	if item.Archived {
+		o.log("%s in %s is archived; %s is attached there all the same", item, p.System.Name(), l.Name)
+	}
+	return item, nil
+}
+
+// sight looks at an item, and with the same request at others of its
+// organization that letters may be about to go to.
+func (o *Office) sight(ctx context.Context, p Place, lister configs.ItemLister, item configs.Item) (sight, error) {
+	d := o.desk(p.Name)
+	now := o.Now()
+	known := func(it configs.Item) bool {
+		s, ok := d.items[itemKey{it.Organization, it.ID}]
+		return ok && now.Sub(s.at) < lookGood
+	}
+	key := itemKey{item.Organization, item.ID}
+	if known(item) {
+		return d.items[key], nil
+	}
+	ids := []string{item.ID}
+	for m, err := range o.Items.Mappings(ctx, p.Name) {
+		if err != nil {
+			return sight{}, err
+		}
+		if len(ids) == 100 {
+			break
+		}
+		if m.Item.Organization == item.Organization && !known(m.Item) && !slices.Contains(ids, m.Item.ID) {
+			ids = append(ids, m.Item.ID)
+		}
+	}
+	found, err := lister.Items(ctx, item.Organization, ids)
+	if err != nil {
+		return sight{}, overThere(fmt.Errorf("look at %s: %w", item, err))
+	}
+	for _, id := range ids {
+		s := sight{at: now}
+		for _, it := range found {
+			if it.ID == id {
+				s.item, s.ok = it, true
+			}
+		}
+		d.items[itemKey{item.Organization, id}] = s
+	}
+	return d.items[key], nil
+}
+
+// forget makes the next letter look anew.
+func (o *Office) forget(ctx context.Context, p Place, item configs.Item) {
+	if leave, err := enter(ctx, o.desk(p.Name).look); err == nil {
+		defer leave()
+		delete(o.desk(p.Name).items, itemKey{item.Organization, item.ID})
+	}
+}
+
+// find looks for a device's item by what the device says of itself. Only one
+// that is beyond doubt is taken; the name of an item says nothing.
+func (o *Office) find(ctx context.Context, p Place, l configs.Letter, v configs.Version, organization string) (configs.Mapping, error) {
+	finder, ok := p.System.(configs.ItemFinder)
+	if !ok {
+		return configs.Mapping{}, unmatched(p, l, fmt.Errorf("%s cannot be searched", p.System.Name()))
+	}
+	w := o.wanted(l, v, organization)
+	if !p.Own && len(w.Serials)+len(w.MACs) == 0 {
+		return configs.Mapping{}, unmatched(p, l, errors.New("the device has named no serial number, and the inventory has none"))
+	}
+	found, err := finder.FindItems(ctx, w)
+	if err != nil {
+		return configs.Mapping{}, overThere(fmt.Errorf("find the item: %w", err))
+	}
+	var fit []configs.Mapping
+	var candidates []string
+	for _, it := range found {
+		if it.Organization != organization {
+			o.log("%s named %s when asked for organization %s; left out", p.System.Name(), it, organization)
+			continue
+		}
+		how, doubt := match(p, w, it)
+		candidates = append(candidates, describe(it, doubt))
+		if doubt == "" {
+			fit = append(fit, configs.Mapping{To: p.Name, Device: l.Device, Item: it, How: how, Serials: w.Serials, By: l.By, At: o.Now()})
+		}
+	}
+	switch {
+	case len(fit) == 1:
+		o.desk(p.Name).items[itemKey{organization, fit[0].Item.ID}] = sight{fit[0].Item, true, o.Now()}
+		return fit[0], nil
+	case len(candidates) == 0:
+		return configs.Mapping{}, unmatched(p, l, fmt.Errorf("organization %s has no item with serial number %s%s", organization, list(w.Serials), orMAC(w)))
+	}
+	return configs.Mapping{}, unmatched(p, l, fmt.Errorf("%d items fit, want 1: %s", len(fit), strings.Join(candidates, "; ")))
+}
+
+// wanted is what is known of a device. The inventory's numbers count where the
+// device named none, or one of them, as a pair does: else another box stands
+// there by now.
+func (o *Office) wanted(l configs.Letter, v configs.Version, organization string) configs.Wanted {
+	d, _ := o.Device(l.Device)
+	w := configs.Wanted{Organization: organization, Customer: l.Customer, Device: d.Name, Serials: slices.Clone(v.Identity.Serials)}
+	if w.Device == "" {
+		w.Device = v.Name
+	}
+	if w.Device == "" {
+		w.Device = strings.TrimPrefix(string(l.Device), l.Customer+"/")
+	}
+	if !disjoint(w.Serials, d.Serials) {
+		for _, s := range d.Serials {
+			if !share(w.Serials, []string{s}) {
+				w.Serials = append(w.Serials, s)
+			}
+		}
+		w.MACs = macs(d)
+	}
+	return w
+}
+
+// match tells how an item fits, and what speaks against it.
+func match(p Place, w configs.Wanted, it configs.Item) (how, doubt string) {
+	switch {
+	case p.Own:
+		how = "folder"
+	case share(w.Serials, it.Serials):
+		how = "serial"
+	case !shareMAC(w.MACs, it.MACs):
+		doubt = "has neither its serial number nor its MAC address"
+	case disjoint(w.Serials, it.Serials):
+		doubt = "has its MAC address, but another serial number"
+	default:
+		how = "mac"
+	}
+	if doubt == "" && it.Archived {
+		doubt = "archived"
+	}
+	return how, doubt
+}
+
+// unmatched says that a device's item is not known beyond doubt, which only a
+// person can settle.
+func unmatched(p Place, l configs.Letter, err error) error {
+	return stay(&devices.Error{Kind: devices.AttachmentPending, Op: "find the item in " + p.System.Name() + " of", Device: string(l.Device), Err: err, Hint: "belay docs match " + p.Name})
+}
+
+func describe(it configs.Item, doubt string) string {
+	s := it.String() + ", serial number " + list(it.Serials)
+	if it.URL != "" {
+		s += ", " + it.URL
+	}
+	if doubt != "" {
+		s += " (" + doubt + ")"
+	}
+	return s
+}
+
+func orMAC(w configs.Wanted) string {
+	if len(w.MACs) == 0 {
+		return ""
+	}
+	return " or MAC address " + list(w.MACs)
+}
+
+func list(s []string) string {
+	if len(s) == 0 {
+		return "unknown"
+	}
+	return strings.Join(s, ", ")
+}
+
+// share compares serial numbers as people write them.
+func share(a, b []string) bool {
+	return slices.ContainsFunc(a, func(x string) bool {
+		x = strings.TrimSpace(x)
+		return x != "" && slices.ContainsFunc(b, func(y string) bool { return strings.EqualFold(x, strings.TrimSpace(y)) })
+	})
+}
+
+// disjoint tells that both name numbers, and none is the same.
+func disjoint(a, b []string) bool {
+	blank := func(s string) bool { return strings.TrimSpace(s) == "" }
+	return slices.ContainsFunc(a, not(blank)) && slices.ContainsFunc(b, not(blank)) && !share(a, b)
+}
+
+func not(f func(string) bool) func(string) bool { return func(s string) bool { return !f(s) } }
+
+// shareMAC compares MAC addresses, whatever stands between their digits.
+func shareMAC(a, b []string) bool { return share(digits(a), digits(b)) }
+
+func digits(macs []string) []string {
+	var plain []string
+	for _, m := range macs {
+		plain = append(plain, strings.NewReplacer(":", "", "-", "", ".", "", " ", "").Replace(m))
+	}
+	return plain
+}
+
+// macs are a device's MAC addresses.
+func macs(devices.Device) []string { return nil }
