@@ -29,6 +29,7 @@ type Device struct {
 	Site     string   // empty: a site of its own
 	Zone     string   // addresses are unique within a zone only
 	Serials  []string // expected serial numbers; empty: whatever it says first
+	MACs     []string // hardware addresses, aa:bb:cc:dd:ee:ff; to find its configuration item by
 	Model    string   // as the inventory says it; for people
 	Login    string   // name of a login in the settings; empty: by customer and site
 	Jump     []string // jump hosts in the order they are passed, [user@]host[:port] or a name in the settings

@@ -85,7 +85,8 @@ func (f editable) newline() string {
 }
 
 // edit replaces the file by what change makes of it, once that reads as change
-// says it must; the last of its devices, as many as added, are new.
+// says it must; the last of its devices, as many as added, are new. Where change
+// gives no devices back the file stays as it is.
 func edit(file, op string, d Device, added int, change func(editable) ([]byte, []Device, error)) error {
 	wrap := func(err error, hint string) error {
 		return &Error{Kind: Usage, Op: op, Device: d.String(), Hint: hint, Err: err}
@@ -109,6 +110,9 @@ func edit(file, op string, d Device, added int, change func(editable) ([]byte, [
 	after, wanted, err := change(f)
 	if err != nil {
 		return wrap(err, "edit "+file+" by hand")
+	}
+	if wanted == nil {
+		return nil
 	}
 	temporary, err := writeBeside(path, append(slices.Clone(mark), after...), mode)
 	if err != nil {
@@ -236,7 +240,7 @@ func written(d Device) []pair {
 	for _, p := range []pair{
 		{"name", []string{d.Name}}, {"customer", []string{d.Customer}}, {"address", []string{d.Address}}, {"port", []string{port}},
 		{"driver", []string{d.Driver}}, {"model", []string{d.Model}}, {"site", []string{d.Site}}, {"zone", []string{d.Zone}},
-		{"serial", d.Serials}, {"login", []string{d.Login}}, {"jump", d.Jump}, {"proxy", []string{d.Proxy}},
+		{"serial", d.Serials}, {"mac", d.MACs}, {"login", []string{d.Login}}, {"jump", d.Jump}, {"proxy", []string{d.Proxy}},
 		{"legacy", []string{legacy}}, {"host_keys", d.HostKeys}, {"id", []string{d.FirstID}},
 	} {
 		if len(p.values) > 0 && (p.values[0] != "" || (p.field == "driver" && d.Model != "")) {

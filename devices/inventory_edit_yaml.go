@@ -193,12 +193,7 @@ func renameYAML(f editable, old, renamed Device) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	find := nameFinder{yamlReader: yamlReader{&reader{}, f.name, fieldsByKey(), map[string]ast.Node{}}, valueAt: old.Where}
-	for _, doc := range file.Docs {
-		if doc.Body != nil {
-			ast.Walk(&find, doc.Body)
-		}
-	}
+	find := findName(f.name, file, old.Where)
 	from := runeOffset(f.data, old.Where)
 	if find.key == nil || from < 0 {
 		return nil, errors.New("its name was not found")
@@ -250,6 +245,17 @@ type nameFinder struct {
 	keyAt   Position
 	flow    bool
 	address bool // the mapping has one
+	mapping *ast.MappingNode
+}
+
+func findName(name string, file *ast.File, at Position) nameFinder {
+	find := nameFinder{yamlReader: yamlReader{&reader{}, name, fieldsByKey(), map[string]ast.Node{}}, valueAt: at}
+	for _, doc := range file.Docs {
+		if doc.Body != nil {
+			ast.Walk(&find, doc.Body)
+		}
+	}
+	return find
 }
 
 // Visit looks at the pairs of each mapping.
@@ -265,7 +271,7 @@ func (f *nameFinder) Visit(n ast.Node) ast.Visitor {
 			v = a.Value
 		}
 		if f.at(v) == f.valueAt {
-			f.key, f.keyAt, f.flow = p.Key, f.at(p.Key), m.IsFlowStyle
+			f.key, f.keyAt, f.flow, f.mapping = p.Key, f.at(p.Key), m.IsFlowStyle, m
 			f.address = slices.ContainsFunc(m.Values, func(p *ast.MappingValueNode) bool {
 				return f.fields[plainKey(p.Key.GetToken().Value)] == "address"
 			})

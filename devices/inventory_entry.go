@@ -1,10 +1,13 @@
 package devices
 
 import (
+	"encoding/hex"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -64,6 +67,14 @@ func (r *reader) device(e entry, defaults map[string][]cell, before int) {
 			r.fault(c.at, "write [user@]host[:port], or a name from the settings", "%q is no jump host", c.text)
 		}
 	}
+	for _, c := range get("mac") {
+		mac, ok := plainMAC(c.text)
+		if !ok {
+			r.fault(c.at, "six bytes in hexadecimal, as aa:bb:cc:dd:ee:ff", "%q is no MAC address of a device", c.text)
+		} else if !slices.Contains(d.MACs, mac) {
+			d.MACs = append(d.MACs, mac)
+		}
+	}
 	d.Proxy = r.proxy(one("proxy"))
 	d.Legacy = r.yes(one("legacy"))
 	for _, c := range get("host_keys") {
@@ -76,6 +87,22 @@ func (r *reader) device(e entry, defaults map[string][]cell, before int) {
 	if r.count() == before {
 		r.devices = append(r.devices, d)
 	}
+}
+
+// macForm is how vendors write six bytes: aa:bb:…, aa-bb-…, aabb.ccdd.eeff,
+// aabbcc-ddeeff or all in one.
+var macForm = regexp.MustCompile(`^(?:[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5}|(?:-[0-9a-f]{2}){5})|[0-9a-f]{4}(?:(?:\.[0-9a-f]{4}){2}|(?:-[0-9a-f]{4}){2}|(?::[0-9a-f]{4}){2})|[0-9a-f]{6}-?[0-9a-f]{6})$`)
+
+// plainMAC writes a MAC address as aa:bb:cc:dd:ee:ff. Nothing but zeros, and what
+// stands for a group (IEEE 802: the lowest bit of the first byte), is no device's.
+func plainMAC(s string) (string, bool) {
+	s = strings.ToLower(s)
+	if !macForm.MatchString(s) {
+		return "", false
+	}
+	bytes, err := hex.DecodeString(strings.NewReplacer(":", "", "-", "", ".", "").Replace(s))
+	mac := net.HardwareAddr(bytes)
+	return mac.String(), err == nil && bytes[0]&1 == 0 && strings.Trim(mac.String(), "0:") != ""
 }
 
 func (r *reader) nameDevice(d *Device, e entry, name, customer, id cell) {

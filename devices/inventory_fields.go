@@ -20,6 +20,7 @@ func fieldNames() map[string][]string {
 		"site":      {"site", "location"},
 		"zone":      {"zone"},
 		"serial":    {"serial", "serialnumber", "serials", "serialnumbers"},
+		"mac":       {"mac", "macaddress", "macs", "macaddresses", "primarymac", "hardwareaddress", "hwaddress", "ethernetaddress"},
 		"login":     {"login", "credential", "credentials"},
 		"jump":      {"jump", "proxyjump", "jumphost", "jumphosts"},
 		"proxy":     {"proxy"},
@@ -53,7 +54,7 @@ func fieldsByKey() map[string]string {
 // separates tells whether c parts several values of a field written in one text.
 func separates(field string, c rune) bool {
 	switch field {
-	case "serial", "host_keys":
+	case "serial", "mac", "host_keys":
 		return c == ';' || c == ',' || unicode.IsSpace(c)
 	case "jump":
 		return c == ';' || c == ','

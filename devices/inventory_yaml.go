@@ -156,7 +156,7 @@ func (y yamlReader) defaults(n ast.Node) map[string][]cell {
 	if !ok {
 		return nil
 	}
-	for _, field := range []string{"name", "address", "id", "serial", "host_keys", "model"} {
+	for _, field := range []string{"name", "address", "id", "serial", "mac", "host_keys", "model"} {
 		if cells, ok := e.fields[field]; ok {
 			at := e.at
 			if len(cells) > 0 {
@@ -237,7 +237,7 @@ func (y yamlReader) cells(field string, n ast.Node) []cell {
 	if v, ok := y.plain(n).(*ast.SequenceNode); ok {
 		items, list = v.Values, true
 	}
-	if list && field != "serial" && field != "jump" && field != "host_keys" {
+	if list && !slices.Contains([]string{"serial", "mac", "jump", "host_keys"}, field) {
 		y.fault(y.at(n), "", "%s takes one value, not a list", field)
 		return nil
 	}
