@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"belay/configs"
 	"belay/devices"
 )
@@ -46,6 +48,9 @@ func appendUntilKilled(dir string) error {
 				e.Detail = map[string]any{"mark": mark}
 				err := l.Append(ctx, e)
 				if err == nil {
+					err = send(ctx, l, mark)
+				}
+				if err == nil {
 					err = l.Checked(ctx, configs.Checked{ID: devices.ID("acme/sw-" + mark), At: e.At, Result: configs.Unchanged})
 				}
 				out.Lock()
@@ -60,6 +65,22 @@ func appendUntilKilled(dir string) error {
 	}
 	wg.Wait()
 	return nil
+}
+
+// send takes a letter through the outbox; that it was proven is also an event.
+func send(ctx context.Context, l *Ledger, mark string) error {
+	ps, err := l.Put(ctx, letter(devices.ID("acme/sw-"+mark), mark))
+	if err != nil {
+		return err
+	}
+	p, ok, err := l.Claim(ctx, ps[0].ID, time.Now().Add(time.Hour))
+	if err != nil || !ok {
+		return fmt.Errorf("letter %s: claimed %t, error %w", mark, ok, err)
+	}
+	p.Proven, p.Lease = time.Now(), ""
+	e := event("acme", "attach")
+	e.Detail = map[string]any{"mark": mark}
+	return l.Save(ctx, p, e)
 }
 
 func TestNothingAcknowledgedIsLostToAKill(t *testing.T) {
@@ -92,6 +113,32 @@ func TestNothingAcknowledgedIsLostToAKill(t *testing.T) {
 		_, checked, err := l.LastChecked(t.Context(), devices.ID("acme/sw-"+mark))
 		if !there[mark] || !checked || err != nil {
 			t.Errorf("%s was acknowledged: event there %t, reading there %t, error %v", mark, there[mark], checked, err)
+		}
+	}
+	// A letter that was saved is told, and what is told was saved, also of those
+	// that nobody had acknowledged yet.
+	told := map[string]bool{}
+	for e, err := range l.Events(t.Context(), configs.Filter{Act: "attach"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told[e.Detail["mark"].(string)] {
+			t.Errorf("%s was told twice", e.Detail["mark"])
+		}
+		told[e.Detail["mark"].(string)] = true
+	}
+	proven := map[string]bool{}
+	for _, p := range allLetters(t, l, configs.LetterFilter{}) {
+		if !p.Proven.IsZero() {
+			proven[p.Version] = true
+		}
+	}
+	if diff := cmp.Diff(told, proven); diff != "" {
+		t.Errorf("letters and their events differ (-told +proven):\n%s", diff)
+	}
+	for _, mark := range acknowledged {
+		if !proven[mark] {
+			t.Errorf("letter %s was acknowledged, and is not proven", mark)
 		}
 	}
 	if len(acknowledged) < 40 {

@@ -144,16 +144,3 @@ func (l *Ledger) VerifyChain(ctx context.Context, customer string) (n int, err e
 	}
 	return n, failed(op, rows.Err())
 }
-
-// Destroy removes all payloads of e.Customer and appends e, whose act becomes
-// "destroy", with a payload of its own. The chain still verifies.
-func (l *Ledger) Destroy(ctx context.Context, e configs.Event) error {
-	e.Act = "destroy"
-	err := l.write.do(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM payloads WHERE entry IN (SELECT id FROM entries WHERE customer = ?)", e.Customer); err != nil {
-			return err
-		}
-		return appendEvent(ctx, tx, e)
-	})
-	return failed("destroy payloads in the ledger", err)
-}

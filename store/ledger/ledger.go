@@ -89,7 +89,7 @@ func Open(ctx context.Context, dir string) (*Ledger, error) {
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
 		"?_pragma=busy_timeout(10000)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=journal_size_limit(16777216)"
 	l := &Ledger{}
-	one, err := sql.Open("sqlite", dsn+"&_txlock=immediate")
+	one, err := sql.Open("sqlite", dsn+"&_txlock=immediate&_pragma=secure_delete(1)")
 	if err != nil {
 		return nil, failed("open the ledger", err)
 	}

@@ -1,0 +1,208 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// pacers opens ledgers on one file, as processes do, that go by the clock of the
+// test's bubble: it jumps to the end of a wait when all wait.
+func pacers(t *testing.T, n int) []*Ledger {
+	dir := t.TempDir()
+	var ls []*Ledger
+	for range n {
+		l := open(t, dir)
+		l.Now = time.Now
+		ls = append(ls, l)
+	}
+	return ls
+}
+
+// most is the largest number of times within a stretch.
+func most(times []time.Time, stretch time.Duration) (n int) {
+	slices.SortFunc(times, time.Time.Compare)
+	first := 0
+	for last := range times {
+		for times[last].Sub(times[first]) > stretch {
+			first++
+		}
+		n = max(n, last-first+1)
+	}
+	return n
+}
+
+func TestAnAccountsPaceIsSharedByAllProcesses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const perMinute, burst, each = 90, 7, 120
+		ls := pacers(t, 2)
+		began := time.Now()
+		var mu sync.Mutex
+		var sent []time.Time
+		var wg sync.WaitGroup
+		for worker := range 6 {
+			wg.Go(func() {
+				for i := range each {
+					if worker == 0 && i%30 == 15 {
+						time.Sleep(20 * time.Second) // now and then one rests, and another may burst
+					}
+					if err := ls[worker%2].Pace(t.Context(), "account", perMinute, burst); err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					sent = append(sent, time.Now())
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		if n := most(sent, 5*time.Minute); n > perMinute*5+burst || n < perMinute*5 {
+			t.Errorf("%d within five minutes, want at most %d and not much less", n, perMinute*5+burst)
+		}
+		if n := most(sent, time.Second); n > burst+2 {
+			t.Errorf("%d within a second, want at most %d", n, burst+2)
+		}
+		// Nobody waits for nothing: all are sent about as soon as they may be.
+		if took, least := time.Since(began), time.Minute*6*each/perMinute; took > least+10*time.Second {
+			t.Errorf("%d took %s, want about %s", len(sent), took, least)
+		}
+	})
+}
+
+func TestAnAccountThatRestedMaySendABurst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := pacers(t, 1)[0]
+		for _, rest := range []time.Duration{0, 5 * time.Second, time.Hour} {
+			time.Sleep(rest)
+			began := time.Now()
+			for i := range 8 {
+				if err := l.Pace(t.Context(), "account", 60, 5); err != nil {
+					t.Fatal(err)
+				}
+				if waited := time.Since(began); waited != max(0, time.Duration(i-4)*time.Second) {
+					t.Errorf("after a rest of %s: request %d at %s", rest, i+1, waited)
+				}
+			}
+			if err := l.Pace(t.Context(), "another account", 60, 5); err != nil || time.Since(began) != 3*time.Second {
+				t.Errorf("another account waited until %s, error %v", time.Since(began), err)
+			}
+			time.Sleep(5 * time.Second) // as the second round wants it: fully rested
+		}
+	})
+}
+
+func TestAnAccountThatIsHeldSendsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ls := pacers(t, 2)
+		began := time.Now()
+		for _, d := range []time.Duration{90 * time.Second, time.Second} { // the longer stands
+			if err := ls[0].Pause(t.Context(), "account", began.Add(d)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		var sent []time.Time
+		for i := range 20 {
+			wg.Go(func() {
+				if err := ls[i%2].Pace(t.Context(), "account", 60, 5); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				sent = append(sent, time.Now())
+				mu.Unlock()
+			})
+		}
+		time.Sleep(80 * time.Second)
+		if err := ls[1].Pause(t.Context(), "account", began.Add(100*time.Second)); err != nil { // those who wait wait on
+			t.Fatal(err)
+		}
+		if err := ls[1].Pace(t.Context(), "another account", 60, 5); err != nil || time.Since(began) != 80*time.Second {
+			t.Errorf("another account waited until %s, error %v", time.Since(began), err)
+		}
+		wg.Wait()
+		slices.SortFunc(sent, time.Time.Compare)
+		if first := sent[0].Sub(began); first != 100*time.Second {
+			t.Errorf("the first was sent after %s, want 1m40s", first)
+		}
+		if n := most(sent, time.Second-time.Nanosecond); n > 5 {
+			t.Errorf("%d were sent at once after the pause, want 5", n)
+		}
+	})
+}
+
+func TestWhoGivesUpWaitingCostsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := pacers(t, 1)[0]
+		if err := l.Pace(t.Context(), "account", 1, 1); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 5 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				if err := l.Pace(ctx, "account", 1, 1); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 10*time.Second {
+					t.Errorf("after %s: %v", time.Since(began), err)
+				}
+			})
+		}
+		wg.Wait()
+		if err := l.Pace(t.Context(), "account", 1, 1); err != nil || time.Since(began) != time.Minute {
+			t.Errorf("the next was sent after %s, error %v; want 1m0s", time.Since(began), err)
+		}
+	})
+}
+
+func TestAClockThatWasPutBackHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := pacers(t, 1)[0]
+		for range 5 {
+			if err := l.Pace(t.Context(), "account", 60, 5); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.Now = func() time.Time { return time.Now().Add(-24 * time.Hour) }
+		began := time.Now()
+		for range 2 {
+			if err := l.Pace(t.Context(), "account", 60, 5); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("two requests took %s, want 2s", took)
+		}
+	})
+}
+
+func TestAPaceWithoutLimitOrName(t *testing.T) {
+	t.Parallel()
+	l := open(t, t.TempDir()) // by the machine's own clock
+	for range 50 {
+		if err := l.Pace(t.Context(), "account", 0, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Pause(t.Context(), "account", time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := l.Pace(ctx, "account", 0, 0); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while it is held: %v", err)
+	}
+	if l.Pace(t.Context(), "", 60, 5) == nil || l.Pause(t.Context(), "", time.Now()) == nil {
+		t.Error("an account without a name was taken")
+	}
+}
