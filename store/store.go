@@ -6,7 +6,7 @@
 // # The folder
 //
 //	belay-data/
-//	  belay.db                    SQLite: ledger, changes, check log, outbox (package ledger)
+//	  belay.db                    SQLite: ledger, check log, refusals, host keys, outbox, items, papers, pace
 //	  customers/CUSTOMER/         all that is this customer's, and nothing of another's
 //	    history.git/              a bare git repository: the history of every device
 //	    latest/DEVICE/            newest sealed originals, only of systems that salt their secrets
@@ -156,6 +156,31 @@
 // same order and then removes the packs that it replaces. gc.auto, maintenance.auto
 // and receive.autogc are off and core.fsync is all, so that no git does it behind
 // our back and a git that writes syncs. Engineers take clones; they do not work here.
+//
+// # belay.db
+//
+// A SQLite database in WAL mode; the package comment of ledger says more, and
+// store/ledger/migrations has every column. PRAGMA user_version is its schema: 2.
+// Times are nanoseconds since 1970 UTC, 0 for none, but where noted otherwise.
+//
+//	entries, payloads   who did and saw what: a hash chain for each customer, and what may be
+//	                    destroyed of it. A change is nothing but its entries: the id of the
+//	                    change is in the payload's detail, as "change"
+//	names, readings, newest_check   when each device was read, and what came of it
+//	held, held_originals            what a check refused, sealed
+//	pins                which host keys are trusted, by whom
+//	letters             the outbox: which file of which version goes to which system, and what
+//	                    became of it: never the file. One row for each device, system, version,
+//	                    file and form. proven is when it was read again over there, removed when
+//	                    it was taken down; item and attachment are JSON, with the numbers over there
+//	mappings            which configuration item a device has in a system, and how it was found
+//	papers              documents of changes, byte for byte by their SHA-256: receipts, and sealed
+//	                    the messages and scans of waivers (age, to the customer's key)
+//	paces               when an account of a documentation system may send its next request
+//
+// What git has is not in the database, and the other way round: a lost database
+// loses no configuration, but the proof of who did what. Back up both; for a copy
+// while belay runs, VACUUM INTO or sqlite3's .backup.
 //
 // # latest/DEVICE
 //

@@ -1,7 +1,8 @@
 // Package ledger keeps in one SQLite database what is not a configuration: who
-// did and saw what, when each device was read, what a check refused, and which
-// host keys are trusted. It holds no secret but in sealed bytes. Several processes
-// may have it open and write at once.
+// did and saw what, when each device was read, what a check refused, which host
+// keys are trusted, which files are on their way to documentation systems or
+// hang there, and the papers of changes. It holds no secret but in sealed bytes.
+// Several processes may have it open and write at once.
 //
 // # The file
 //
@@ -24,7 +25,8 @@
 // the detail. Its digest is the SHA-256 of 16 random bytes, kept with it, and of
 // the JSON. So a customer's payloads can be destroyed and the chain still
 // verifies, and a digest that remains gives no way to guess what it stood for. A
-// payload may be missing only where a "destroy" entry follows in its chain.
+// payload may be missing only where a "destroy" entry follows in its chain. The
+// events of a change are found by the "change" in their detail, which is indexed.
 // Entries cut off at the end of a chain leave no trace in it: whoever must
 // prove that none was keeps the last hash elsewhere.
 //
@@ -33,6 +35,48 @@
 // Each reading is a row of about 30 bytes in readings, of integers, clustered by
 // device; a commit is written only in the row of the reading that made it. The
 // newest row of each device, in full, is in newest_check.
+//
+// # The outbox
+//
+// A row in letters says which file of which version goes where, in what form,
+// and what became of it; it never holds the file. There is one for each device,
+// system, version, file and form (and customer, where there is no device). It
+// stays when it is proven: as the record of what hangs where. Whoever works on a
+// letter has it under a lease, which is a random word and the time it ends, both
+// in the row: each write compares them in its own transaction. What became of a
+// letter is written together with the events that tell of it. Leases end by the
+// clock of the machine, which SQLite reads; a Ledger whose Now is set goes by
+// that, so tests need not wait.
+//
+// # The items
+//
+// mappings holds for each system and device the configuration item that the
+// device has there, how it was found, and the device's serial numbers of that
+// time. A new mapping takes the place of the old one, with a "map" event.
+//
+// # The papers
+//
+// papers holds the documents of changes, by customer and digest: receipts as they
+// were signed, and messages and scans of waivers, sealed. The digest is that of
+// the document; sum is the SHA-256 of the bytes as they lie here. No row is ever
+// altered.
+//
+// # The pace
+//
+// paces has a row for each account that all processes together may send only so
+// many requests for. next is the time at which the account will have rested
+// fully; hold is the time before which its system wants to hear nothing. The
+// account's name is made by the caller, and no key can be had from it.
+//
+// # Destruction
+//
+// When a customer is destroyed its payloads, papers, refusals and mappings are
+// deleted, and its letters that were never sent. The other letters keep their
+// system, organization, item, attachment, digests and times, by which what still
+// hangs there can be found, and lose the names of files, items and tickets. What
+// is deleted is overwritten (secure_delete) and the write-ahead log emptied.
+// Names of devices and of persons stay in the chains, which would not verify
+// without them, and in the letters.
 package ledger
 
 import (
