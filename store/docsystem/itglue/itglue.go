@@ -44,7 +44,7 @@ var regions = []struct{ name, url string }{
 func System() system.System {
 	return system.System{
 		Kind: "itglue", Title: title,
-		Takes: []string{"region", "url", "key", "ca", "max_bytes"}, Needs: []string{"key"},
+		Takes: []string{"region", "url", "key", "ca", "max_bytes"}, Needs: []string{"region|url", "key"},
 		PerMinute: 480, Burst: 60, Elsewhere: true,
 		Open: func(o system.Options) (configs.Documentation, error) { return Open(o) },
 	}
@@ -258,7 +258,11 @@ func (a *Account) RemoveAttachment(ctx context.Context, item configs.Item, at co
 	if json.Unmarshal(resp.Body, &gone) == nil && len(gone.Data) > 0 {
 		for _, row := range gone.Data {
 			if string(row.ID) != at.ID {
-				return &devices.Error{Op: op, Err: fmt.Errorf("%s removed attachment %s as well or instead", title, row.ID), Hint: "look at the item in IT Glue, and tell its support: only one attachment was named"}
+				other := "another attachment"
+				if number(string(row.ID)) { // else it may be anything
+					other = "attachment " + string(row.ID)
+				}
+				return &devices.Error{Op: op, Err: fmt.Errorf("%s removed %s as well or instead", title, other), Hint: "look at the item in IT Glue, and tell its support: only one attachment was named"}
 			}
 		}
 		return nil

@@ -108,6 +108,7 @@ func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), t.request.Time)
 	defer cancel()
+	t.sent.Store(false) // of several tries of a GET the last one counts
 	req = req.Clone(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { t.sent.Store(true) }}))
 	if ours {
 		req.Header.Set(t.client.Header, t.client.Key.Reveal())
