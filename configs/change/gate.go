@@ -63,9 +63,14 @@ func (d *Desk) Gate(ctx context.Context, c Change, dev devices.Device, by config
 	return d.answered(context.WithoutCancel(ctx), c, dev, a, by, err)
 }
 
+// shut is the answer from which every other one is made.
 func (d *Desk) shut(c Change, dev devices.Device) Answer {
+	state := c.State(d.Now(), d.Policy(dev.Customer))
+	if state == Safe || state == Waived {
+		state = Open // so it is on record; what has just been seen may speak against it
+	}
 	return Answer{
-		Change: c.ID, Ticket: c.Ticket, Device: dev.String(), State: c.State(d.Now(), d.Policy(dev.Customer)),
+		Change: c.ID, Ticket: c.Ticket, Device: dev.String(), State: state,
 		Why: []string{}, FailingChecks: []configs.Check{}, FailingProofs: []configs.Proof{},
 	}
 }
@@ -80,8 +85,8 @@ func (d *Desk) answered(ctx context.Context, c Change, dev devices.Device, a Ans
 	if !a.Open && a.Next == "" {
 		a.Next = c.again()
 	}
-	if !a.Open && (a.State == Safe || a.State == Waived) {
-		a.State = Open // on record it was; what has just been seen speaks against it
+	if a.Open {
+		a.State = c.State(d.Now(), d.Policy(c.Customer))
 	}
 	recorded := d.Book.RecordGate(ctx, c, Gate{By: by, Open: a.Open, Waived: a.Waived, Version: a.Version, Why: a.Why})
 	if recorded != nil {
