@@ -264,5 +264,3 @@ func (t Terms) waiver(kind string, c Contact, given time.Time, text string) Waiv
 		Wording: t.Wording, Digest: digestOf([]byte(text)), Compared: len(t.Known) > 0,
 	}
 }
-
-func moment(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 MST") }
