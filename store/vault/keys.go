@@ -131,11 +131,11 @@ func armored(plain []byte, to age.Recipient) ([]byte, error) {
 // today.
 func (v *Vault) Reseal(ctx context.Context) error { return v.ReplaceMaster(ctx, v.source) }
 
-// ReplaceMaster writes every key and the logins anew, to another master identity,
-// which must exist (or be one to create). Each file is replaced whole; after a
-// crash those not yet done still open with the old master, and calling it again
-// finishes the rest. From then on the vault uses the new one; the settings must
-// name it before the next start.
+// ReplaceMaster writes every key, the logins and the signer anew, to another
+// master identity, which must exist (or be one to create). Each file is replaced
+// whole; after a crash those not yet done still open with the old master, and
+// calling it again finishes the rest. From then on the vault uses the new one;
+// the settings must name it before the next start.
 func (v *Vault) ReplaceMaster(ctx context.Context, to Master) error {
 	const op = "replace the master identity"
 	v.mu.Lock()
@@ -167,15 +167,23 @@ func (v *Vault) ReplaceMaster(ctx context.Context, to Master) error {
 			return failed(op, err)
 		}
 	}
-	plain, err := v.openWithEither(ctx, v.loginsFile(), target)
-	if err == nil {
-		var sealed []byte
-		if sealed, err = encrypt(plain, target.recipient); err == nil {
-			err = writeFile(v.loginsFile(), sealed)
+	for _, path := range []string{v.loginsFile(), v.signerFile()} {
+		// Who keeps no logins here, or never signed, has no such file. That of
+		// the old master may be missing too, which is a failure.
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // who keeps no logins here has no such file
-		return failed(op, err)
+		plain, err := v.openWithEither(ctx, path, target)
+		var sealed []byte
+		if err == nil {
+			sealed, err = encrypt(plain, target.recipient)
+		}
+		if err == nil {
+			err = writeFile(path, sealed)
+		}
+		if err != nil {
+			return failed(op, err)
+		}
 	}
 	v.source, v.master = to, target
 	return nil

@@ -80,7 +80,12 @@ func (v *Vault) readMaster(ctx context.Context, create bool) (*identities, error
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Lstat(v.loginsFile()); len(names) > 0 || !errors.Is(err, fs.ErrNotExist) {
+	used := len(names) > 0
+	for _, path := range []string{v.loginsFile(), v.signerFile()} {
+		_, err := os.Lstat(path)
+		used = used || !errors.Is(err, fs.ErrNotExist)
+	}
+	if used {
 		return nil, &devices.Error{Kind: devices.Damaged, Op: "make a master identity", Err: fmt.Errorf("%s is missing, and this data folder was encrypted to it", v.source.File), Hint: hint}
 	}
 	if err := newIdentityFile(v.source.File, v.now()); err != nil {

@@ -1,8 +1,8 @@
 // Package vault keeps keys: one age identity for each customer, which seals that
-// customer's originals and no other's, and the logins of devices that Belay is
-// asked to keep. All of it is encrypted to one master identity, which lies
-// elsewhere. There is no cryptography of our own here: age encrypts, zstd
-// compresses, HKDF derives.
+// customer's originals and no other's; the logins of devices that Belay is asked
+// to keep; and the key that signs receipts. All of it is encrypted to one master
+// identity, which lies elsewhere. There is no cryptography of our own here: age
+// encrypts, zstd compresses, HKDF derives.
 //
 // # The files
 //
@@ -13,6 +13,11 @@
 //	                             set up for escrow
 //	logins.age                   JSON, {"name": {"field": "value"}}, encrypted to
 //	                             the master
+//	signer.age                   the ed25519 key that signs receipts, as PKCS #8 in
+//	                             PEM, encrypted to the master
+//	signer.pub                   its public half, a line as in authorized_keys; not
+//	                             secret, and no age file. While it is there, a
+//	                             missing signer.age is a loss and not a first use
 //	vault.lock                   empty; locked (flock) by the process that writes
 //
 // What is sealed is the zstd compression of the plain bytes, encrypted to the
