@@ -29,7 +29,7 @@ type Documentation struct {
 
 	mu    sync.Mutex
 	items []configs.Item
-	hung  []hanging // oldest first
+	hung  map[string][]hanging // by the ID of the item, oldest first
 	late  []hanging
 	calls map[string]int
 	made  int
@@ -76,7 +76,7 @@ func (d *Documentation) Drop(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.items = slices.DeleteFunc(d.items, func(o configs.Item) bool { return o.ID == id })
-	d.hung = slices.DeleteFunc(d.hung, func(h hanging) bool { return h.item == id })
+	delete(d.hung, id)
 }
 
 // Calls is how often each operation was asked for since the last call.
@@ -96,10 +96,8 @@ func (d *Documentation) On(id string) ([]configs.Attachment, [][]byte) {
 	d.land()
 	var as []configs.Attachment
 	var bs [][]byte
-	for _, h := range d.hung {
-		if h.item == id {
-			as, bs = append(as, h.attachment), append(bs, slices.Clone(h.bytes))
-		}
+	for _, h := range d.hung[id] {
+		as, bs = append(as, h.attachment), append(bs, slices.Clone(h.bytes))
 	}
 	return as, bs
 }
@@ -148,7 +146,10 @@ func (d *Documentation) land() {
 		if d.now().Before(h.from) {
 			return false
 		}
-		d.hung = append(d.hung, h)
+		if d.hung == nil {
+			d.hung = map[string][]hanging{}
+		}
+		d.hung[h.item] = append(d.hung[h.item], h)
 		return true
 	})
 }
@@ -209,10 +210,8 @@ func (d *Documentation) Attached(ctx context.Context, item configs.Item) ([]conf
 		return nil, err
 	}
 	var all []configs.Attachment
-	for _, h := range slices.Backward(d.hung) {
-		if h.item == item.ID {
-			all = append(all, h.attachment)
-		}
+	for _, h := range slices.Backward(d.hung[item.ID]) {
+		all = append(all, h.attachment)
 	}
 	return all, nil
 }
@@ -227,8 +226,8 @@ func (d *Documentation) ReadAttachment(ctx context.Context, item configs.Item, a
 		return nil, err
 	}
 	defer d.mu.Unlock()
-	for _, h := range d.hung {
-		if h.item == item.ID && h.attachment.ID == a.ID {
+	for _, h := range d.hung[item.ID] {
+		if h.attachment.ID == a.ID {
 			return slices.Clone(h.bytes), trouble.Err
 		}
 	}
@@ -242,7 +241,10 @@ func (d *Documentation) RemoveAttachment(ctx context.Context, item configs.Item,
 		return err
 	}
 	defer d.mu.Unlock()
-	d.hung = slices.DeleteFunc(d.hung, func(h hanging) bool { return h.item == item.ID && h.attachment.ID == a.ID })
+	if len(d.hung[item.ID]) == 0 {
+		return trouble.Err
+	}
+	d.hung[item.ID] = slices.DeleteFunc(slices.Clone(d.hung[item.ID]), func(h hanging) bool { return h.attachment.ID == a.ID })
 	return trouble.Err
 }
 

@@ -91,8 +91,10 @@ func (o *Office) bring(ctx context.Context, d *desk, l *configs.Letter) error {
 		return err
 	}
 	defer leave()
-	if err := d.rests(o.Now()); err != nil {
-		return err
+	if o.Patience == 0 { // who waits asks again, at growing distance
+		if err := d.rests(o.Now()); err != nil {
+			return err
+		}
 	}
 	if p, ok := o.place(l.Customer, l.To); ok {
 		return o.hang(ctx, p, l)
@@ -107,11 +109,11 @@ func (o *Office) bring(ctx context.Context, d *desk, l *configs.Letter) error {
 
 // hang brings a letter to a documentation system: once, and proven.
 func (o *Office) hang(ctx context.Context, p Place, l *configs.Letter) error {
-	v, newest, err := o.version(ctx, *l)
+	v, stands, err := o.version(ctx, *l)
 	if err != nil {
 		return err
 	}
-	item, err := o.item(ctx, p, *l, v, newest)
+	item, err := o.item(ctx, p, *l, v, stands)
 	if err != nil {
 		return err
 	}

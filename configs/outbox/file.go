@@ -11,22 +11,22 @@ import (
 	"belay/devices"
 )
 
-// version is that of a letter, and for a receipt the device's newest; newest
-// tells whether no later one is kept.
-func (o *Office) version(ctx context.Context, l configs.Letter) (v configs.Version, newest bool, err error) {
-	v, ok, err := o.Repository.Newest(ctx, l.Device)
+// version is that of a letter, and for a receipt the device's newest; stands
+// tells whether it is of the box that stands there now.
+func (o *Office) version(ctx context.Context, l configs.Letter) (v configs.Version, stands bool, err error) {
+	newest, ok, err := o.Repository.Newest(ctx, l.Device)
 	if err != nil {
 		return configs.Version{}, false, err
 	}
-	if l.Form == configs.Receipt || ok && v.Commit == l.Version {
-		return v, true, nil
+	if l.Form == configs.Receipt || ok && newest.Commit == l.Version {
+		return newest, true, nil
 	}
 	for v, err := range o.Repository.History(ctx, l.Device) {
 		if err != nil {
 			return configs.Version{}, false, err
 		}
 		if v.Commit == l.Version {
-			return v, false, nil
+			return v, !disjoint(v.Identity.Serials, newest.Identity.Serials), nil
 		}
 	}
 	return configs.Version{}, false, missing(l, errors.New("history does not hold it"))

@@ -25,7 +25,7 @@ type sight struct {
 // item is the one that a letter is to hang on: the one it was sent to before, or
 // that of its device. It is looked at first, and refused where it is gone or
 // another organization's by now.
-func (o *Office) item(ctx context.Context, p Place, l configs.Letter, v configs.Version, newest bool) (configs.Item, error) {
+func (o *Office) item(ctx context.Context, p Place, l configs.Letter, v configs.Version, stands bool) (configs.Item, error) {
 	organization, err := p.organization(l.Customer)
 	if err != nil {
 		return configs.Item{}, err
@@ -49,7 +49,7 @@ func (o *Office) item(ctx context.Context, p Place, l configs.Letter, v configs.
 		if m, err = o.find(ctx, p, l, v, organization); err != nil {
 			return configs.Item{}, err
 		}
-		if newest { // an older box's letter does not take the item from the one that stands there now
+		if stands { // an older box's letter does not take the item from the one that stands there now
 			if err := o.Items.Map(ctx, m); err != nil {
 				return configs.Item{}, err
 			}
@@ -59,7 +59,7 @@ func (o *Office) item(ctx context.Context, p Place, l configs.Letter, v configs.
 	if err != nil {
 		return configs.Item{}, err
 	}
-	if err := o.restrict(ctx, p, l, &item); err != nil || item.Restricted == m.Item.Restricted || !newest {
+	if err := o.restrict(ctx, p, l, &item); err != nil || item.Restricted == m.Item.Restricted || !stands {
 		return item, err
 	}
 	m.Item.Restricted = true
@@ -218,7 +218,7 @@ func (o *Office) wanted(l configs.Letter, v configs.Version, organization string
 				w.Serials = append(w.Serials, s)
 			}
 		}
-		w.MACs = macs(d)
+		w.MACs = slices.Clone(d.MACs)
 	}
 	return w
 }
@@ -300,6 +300,3 @@ func digits(macs []string) []string {
 	}
 	return plain
 }
-
-// macs are a device's MAC addresses.
-func macs(devices.Device) []string { return nil }
