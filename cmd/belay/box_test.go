@@ -26,19 +26,28 @@ type box struct {
 	address string
 }
 
-// transcriptOf is a built-in transcript by its name without .txtar.
-func transcriptOf(name string) (*simulator.Transcript, error) {
+// sourceOf is a built-in transcript's text, by its name without .txtar.
+func sourceOf(name string) (string, error) {
 	catalog, err := drivers.Load("")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	driver, _, _ := strings.Cut(name, "-")
 	for _, s := range catalog.Transcripts(driver) {
 		if s.Name == name+".txtar" {
-			return simulator.Parse(s.Name, s.Text)
+			return string(s.Text), nil
 		}
 	}
-	return nil, fmt.Errorf("there is no transcript %s", name)
+	return "", fmt.Errorf("there is no transcript %s", name)
+}
+
+// transcriptOf is a built-in transcript by its name without .txtar.
+func transcriptOf(name string) (*simulator.Transcript, error) {
+	text, err := sourceOf(name)
+	if err != nil {
+		return nil, err
+	}
+	return simulator.Parse(name+".txtar", []byte(text))
 }
 
 // startBox serves a device made from a transcript, with a fault.

@@ -128,7 +128,11 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 		}
 	}
 	t.end()
-	err := w.recordRun(context.WithoutCancel(ctx), began, results, o.order)
+	act := "capture"
+	if o.order.Vouched != "" {
+		act = "accept"
+	}
+	err := w.recordRun(context.WithoutCancel(ctx), began, results, act, o.order)
 	if !p.json && len(list) > 1 {
 		fmt.Fprintln(p.out, summary(results, p.now().Sub(began)))
 	}
@@ -161,7 +165,7 @@ func worst(results []configs.Result) int {
 }
 
 // recordRun appends one event per customer: the counts, and each exception.
-func (w *workspace) recordRun(ctx context.Context, began time.Time, results []configs.Result, o configs.Order) error {
+func (w *workspace) recordRun(ctx context.Context, began time.Time, results []configs.Result, act string, o configs.Order) error {
 	byCustomer := map[string]map[string]any{}
 	for _, r := range results {
 		customer := r.ID.Customer()
@@ -200,10 +204,6 @@ func (w *workspace) recordRun(ctx context.Context, began time.Time, results []co
 	}
 	var errs []error
 	for customer, detail := range byCustomer {
-		act := "capture"
-		if o.Vouched != "" {
-			act = "accept"
-		}
 		errs = append(errs, w.ledger.Append(ctx, configs.Event{At: began, Customer: customer, By: w.by, Act: act, Detail: detail}))
 	}
 	return errors.Join(errs...)

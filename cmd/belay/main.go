@@ -89,6 +89,8 @@ Start with "belay demo", then "belay init".`,
 	f.BoolVar(&p.json, "json", false, "write JSON for scripts")
 	root.AddCommand(
 		p.initCommand(), p.demoCommand(), p.devicesCommand(), p.captureCommand(), p.acceptCommand(),
+		p.beforeCommand(), p.gateCommand(), p.afterCommand(), p.closeCommand(), p.waiveCommand(), p.importCommand(), p.attestCommand(),
+		p.receiptCommand(), p.docsCommand(), p.openCommand(),
 		p.logCommand(), p.showCommand(), p.diffCommand(), p.searchCommand(), p.revealCommand(),
 		p.verifyCommand(), p.driversCommand(), p.keysCommand(), p.versionCommand(),
 	)

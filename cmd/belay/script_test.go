@@ -21,6 +21,7 @@ import (
 // would recognize. Beside testscript's own commands they have
 //
 //	device NAME TRANSCRIPT [FAULT]   start a simulated device; sets $NAME (host:port), $NAME_port, $NAME_key, $NAME_serial
+//	another NAME TRANSCRIPT OLD=NEW… the same, OLD replaced by NEW in all that it says: another box of the model
 //	replay NAME FILE                 the same from a transcript in a file
 //	order NAME [FAULT]               change what it does wrong from now on
 //	configure NAME OLD NEW           somebody changes its configuration
@@ -36,6 +37,12 @@ import (
 //	revealed CUSTOMER N REASON       N reveals stand in the ledger, one of them with this reason
 //	plantednot NAME FILE             FILE holds none of the secrets planted in the device
 //	nowhere FOLDER TEXT              no file below FOLDER holds TEXT
+//	expand FILE…                     replace $NAME in a file
+//	itglue NAME                      start a stand-in for IT Glue; $NAME is its URL, $ITGLUE_KEY its key
+//	item NAME ORG ID ITEM SERIAL     it has this configuration item
+//	glue NAME ORDER…                 what it does wrong from now on, in the stand-in's words
+//	hung NAME ITEM COUNT [REGEXP]    so many attachments (with such a name) hang on the item
+//	clean NAME                       nothing was asked of it that must never be
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"git", "age"} {
@@ -48,6 +55,7 @@ func TestSessions(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			l := lab{}
 			env.Values[labKey{}] = l
+			env.Values[docsKey{}] = shelves{}
 			env.Defer(l.close)
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("XDG_CONFIG_HOME", "")
@@ -59,6 +67,7 @@ func TestSessions(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"device":     scriptDevice,
+			"another":    scriptAnother,
 			"replay":     scriptReplay,
 			"order":      scriptOrder,
 			"configure":  scriptConfigure,
@@ -74,6 +83,12 @@ func TestSessions(t *testing.T) {
 			"revealed":   scriptRevealed,
 			"plantednot": scriptPlantedNot,
 			"nowhere":    scriptNowhere,
+			"expand":     scriptExpand,
+			"itglue":     scriptITGlue,
+			"item":       scriptItem,
+			"glue":       scriptGlue,
+			"hung":       scriptHung,
+			"clean":      scriptClean,
 		},
 	})
 }
@@ -107,6 +122,24 @@ func scriptDevice(ts *testscript.TestScript, _ bool, args []string) {
 	t, err := transcriptOf(args[1])
 	ts.Check(err)
 	serve(ts, args[0], t, strings.Join(args[2:], ","))
+}
+
+func scriptAnother(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 3 {
+		ts.Fatalf("usage: another NAME TRANSCRIPT OLD=NEW…")
+	}
+	text, err := sourceOf(args[1])
+	ts.Check(err)
+	for _, a := range args[2:] {
+		old, now, ok := strings.Cut(a, "=")
+		if !ok || !strings.Contains(text, old) {
+			ts.Fatalf("the transcript does not hold %q", old)
+		}
+		text = strings.ReplaceAll(text, old, now)
+	}
+	t, err := simulator.Parse(args[1]+".txtar", []byte(text))
+	ts.Check(err)
+	serve(ts, args[0], t, "")
 }
 
 func scriptReplay(ts *testscript.TestScript, _ bool, args []string) {

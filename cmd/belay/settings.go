@@ -33,6 +33,11 @@ type settings struct {
 	Concurrency concurrency            `yaml:"concurrency"`
 	Email       string                 `yaml:"email"` // domain of the addresses of commits' authors
 
+	Documentation map[string]documentation `yaml:"documentation"`
+	Tickets       map[string]ticketing     `yaml:"tickets"`
+	Customers     map[string]customer      `yaml:"customers"`
+	Waiver        *wording                 `yaml:"waiver"`
+
 	dir  string // of the file
 	file string
 }
@@ -219,7 +224,7 @@ func (s *settings) check() error {
 	if m := s.Master; m != nil && (m.File != "") == (m.Env != "" || len(m.Command) > 0) {
 		return errors.New("master: say one of file, env, command")
 	}
-	return nil
+	return s.checkCustomers()
 }
 
 // path makes p, as written in the settings, absolute.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"belay/configs"
+	"belay/configs/change"
+	"belay/configs/outbox"
 	"belay/devices"
 	"belay/devices/ssh"
 	"belay/drivers"
@@ -32,8 +34,13 @@ type workspace struct {
 	dialer    *ssh.Dialer
 	puller    *drivers.Puller
 	backup    *configs.Backup
+	office    *outbox.Office
+	desk      *change.Desk
 	now       func() time.Time
 	sessions  chan struct{} // one for each session that may be open
+
+	opening sync.Mutex
+	systems map[string]configs.Documentation // those opened so far, by their name in the settings
 }
 
 type openOptions struct {
@@ -93,6 +100,7 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 		Puller: w.puller, Repository: w.store, Sealer: w.vault, Provers: []configs.Prover{w.store},
 		CheckLog: w.ledger, Quarantine: w.ledger, Now: p.now, Pause: time.Second,
 	}
+	w.openOffice(p)
 	return w, nil
 }
 

@@ -17,6 +17,8 @@ type Lack struct {
 	Kind devices.Kind // GateShut, or AttachmentPending where waiting helps
 	What string
 	Next string
+
+	Receipt bool // it is the receipt
 }
 
 // Settled is when the last fact that a receipt must tell was recorded. A receipt
@@ -38,7 +40,9 @@ func (c Change) Settled() time.Time {
 		later(w.At)
 	}
 	for _, a := range c.Attachments {
-		later(a.At)
+		if a.Form != configs.Receipt { // a receipt does not tell of itself
+			later(a.At)
+		}
 	}
 	if c.Succession != nil {
 		later(c.Succession.At)
@@ -52,7 +56,7 @@ func (c Change) Settled() time.Time {
 func (c Change) Lacks(now time.Time, p Policy, receipt string) []Lack {
 	var lacks []Lack
 	lack := func(kind devices.Kind, next, format string, args ...any) {
-		lacks = append(lacks, Lack{kind, fmt.Sprintf(format, args...), next})
+		lacks = append(lacks, Lack{Kind: kind, What: fmt.Sprintf(format, args...), Next: next})
 	}
 	if c.Kind != Install && c.Standing(Before, now, p) == WordNothing {
 		next := c.again()
@@ -80,6 +84,7 @@ func (c Change) Lacks(now time.Time, p Policy, receipt string) []Lack {
 		return (receipt == "" || r.Digest == receipt) && (p.TicketTo == "" || r.To == p.TicketTo) && !r.At.Before(c.Settled())
 	}) {
 		lack(devices.AttachmentPending, "belay docs queue", "the receipt is not posted")
+		lacks[len(lacks)-1].Receipt = true
 	}
 	return lacks
 }
@@ -112,7 +117,7 @@ func (d *Desk) Close(ctx context.Context, c Change, by configs.Person, receipt s
 		if ok {
 			d.tell("%s", waivedWords(w))
 		} else {
-			lacks = append([]Lack{{devices.GateShut, strings.Join(why, "; "), c.again()}}, lacks...)
+			lacks = append([]Lack{{Kind: devices.GateShut, What: strings.Join(why, "; "), Next: c.again()}}, lacks...)
 		}
 	} else if c.Kind != Install && word != WordVerified {
 		d.tell("the old configuration is %s", word)

@@ -113,7 +113,9 @@ func (c Change) named() string {
 }
 
 // again is the command that takes a before of the old device.
-func (c Change) again() string { return fmt.Sprintf("belay before %s --ticket %s", c.named(), quoted(c.Ticket)) }
+func (c Change) again() string {
+	return fmt.Sprintf("belay before %s --ticket %s", c.named(), quoted(c.Ticket))
+}
 
 // quoted is a word as a shell takes it.
 func quoted(word string) string {

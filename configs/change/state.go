@@ -154,14 +154,14 @@ func (c Change) faults(w Waiver) (why []string) {
 		"the waiver names neither a message nor a form")
 	fault(w.Given.After(w.At.Add(skew)), "the waiver is dated after it was recorded")
 	fault(c.Succession != nil && w.Given.After(c.Succession.At), "the waiver was given after the device was taken away")
-	missing := slices.DeleteFunc(c.seenSerials(), func(s string) bool { return holds(w.Serials, s) })
+	missing := slices.DeleteFunc(c.SeenSerials(), func(s string) bool { return holds(w.Serials, s) })
 	fault(len(missing) > 0, "the waiver names serial "+strings.Join(w.Serials, ", ")+", the device showed "+strings.Join(missing, ", "))
 	return why
 }
 
-// seenSerials are the old device's serial numbers as it last showed them within
+// SeenSerials are the old device's serial numbers as it last showed them within
 // this change, else those known when the change was opened.
-func (c Change) seenSerials() []string {
+func (c Change) SeenSerials() []string {
 	if k, ok := c.newest(Before, func(k Capture) bool { return len(k.Identity.Serials) > 0 }); ok {
 		return slices.Clone(k.Identity.Serials)
 	}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"belay/configs/change"
+	"belay/devices"
+)
+
+func (p *program) attestCommand() *cobra.Command {
+	var a change.Attest
+	var ticket, until string
+	cmd := &cobra.Command{
+		Use:   "attest DEVICE --ticket T --where TEXT --who NAME",
+		Short: "Record somebody's word that a backup exists where Belay cannot read it",
+		Long: `For a device that can neither be read nor exported: who says that a backup exists, and where.
+It never makes anything verified, and opens the gate only where the settings say gate: {attest:
+true} for the customer. A device in a vendor's cloud is not assumed to be backed up.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := needTicket(ticket, "belay attest "+args[0]+" --ticket T20391 …"); err != nil {
+				return err
+			}
+			if a.Where == "" || a.Who == "" {
+				return &devices.Error{Kind: devices.Usage, Op: "attest", Device: args[0], Err: errors.New("who says so, and where is the backup?"), Hint: `--who 'Ada Example' --where 'vendor portal, export of 2026-11-20'`}
+			}
+			if until != "" {
+				at, err := moment(until, p.now())
+				if err != nil {
+					return err
+				}
+				if len(until) == len(time.DateOnly) {
+					at = at.AddDate(0, 0, 1).Add(-time.Second) // to the end of that day
+				}
+				if at.Before(p.now()) {
+					return &devices.Error{Kind: devices.GateShut, Op: "attest", Device: args[0], Err: fmt.Errorf("it had ended on %s", until)}
+				}
+				a.Until = at
+			}
+			w, err := p.open(cmd.Context(), openOptions{})
+			if err != nil {
+				return err
+			}
+			defer w.close()
+			c, err := w.changeOrOpen(cmd.Context(), args[0], ticket)
+			if err != nil {
+				return err
+			}
+			a.By, a.Device = w.by, c.Old
+			if err := w.desk.Book.RecordAttest(cmd.Context(), c, a); err != nil {
+				return err
+			}
+			if p.json {
+				return p.printJSON(map[string]any{"change": c.ID, "attest": a})
+			}
+			what := "it opens no gate: the settings of " + c.Customer + " do not say gate: {attest: true}"
+			if w.settings.gate(c.Customer).Attest {
+				what = "attested, not verified; next: belay gate " + c.ID
+			}
+			_, err = fmt.Fprintf(p.out, "%s: %s says that there is a backup of %s: %s\n%s\n", c.ID, a.Who, w.nameOf(c.Old), a.Where, what)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&ticket, "ticket", "", "ticket of the change")
+	f.StringVar(&a.Where, "where", "", "where the backup is said to be")
+	f.StringVar(&a.Who, "who", "", "`NAME` of the person who says so")
+	f.StringVar(&a.Message, "message", "", "Message-ID of the mail that says so")
+	f.StringVar(&until, "until", "", "day until which it holds (default: for this change)")
+	return cmd
+}

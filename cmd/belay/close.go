@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"belay/configs"
+	"belay/configs/change"
+	"belay/configs/outbox"
+	"belay/devices"
+)
+
+func (p *program) closeCommand() *cobra.Command {
+	var abandon string
+	cmd := &cobra.Command{
+		Use:   "close CHANGE|TICKET",
+		Short: "End a change: all proven, attached, and the receipt on its ticket",
+		Long: `Refused (3) until the old and the new configuration are verified, or the old one is waived;
+pending (6) until both are attached and the receipt is posted: to the ticket, or where no ticket
+system is set up beside the attachments. Run it again when what was down is back. What is closed
+is never changed any more.
+
+--abandon REASON gives up a change that did not take place.
+
+Exit status: 0 closed; 3 not yet; 6 only an attachment or the receipt is still to come; 7 it is
+closed already.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := p.open(cmd.Context(), openOptions{})
+			if err != nil {
+				return err
+			}
+			defer w.close()
+			c, err := w.change(cmd.Context(), args[0], "", false)
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("abandon") {
+				if c, err = w.desk.Abandon(cmd.Context(), c, w.by, abandon); err != nil {
+					return err
+				}
+				return p.tellClosed(c, "given up: "+abandon)
+			}
+			return p.runClose(cmd.Context(), w, c)
+		},
+	}
+	cmd.Flags().StringVar(&abandon, "abandon", "", "give it up for this `REASON`; the old device stays")
+	return cmd
+}
+
+func (p *program) runClose(ctx context.Context, w *workspace, c change.Change) error {
+	w.office.Patience = technicianPatience
+	policy := w.settings.policy(c.Customer)
+	if c.Closing == nil {
+		if err := w.sendOwed(ctx, c); err != nil {
+			warn(p.err, "%v", err)
+		}
+		var err error
+		if c, err = w.desk.Book.Get(ctx, c.Customer, c.ID); err != nil {
+			return err
+		}
+	}
+	digest := ""
+	// A receipt is made when nothing else is missing: it goes out once.
+	if lacks := c.Lacks(p.now(), policy, ""); c.Closing == nil && onlyReceipt(lacks) {
+		var err error
+		if digest, err = w.postReceipt(ctx, c); err != nil {
+			return &devices.Error{Kind: devices.AttachmentPending, Op: "close " + c.ID, Err: fmt.Errorf("the receipt is not posted yet: %w", err),
+				Hint: "it stays in the outbox and is tried again; then once more: belay close " + c.ID}
+		}
+		if c, err = w.desk.Book.Get(ctx, c.Customer, c.ID); err != nil {
+			return err
+		}
+	}
+	c, err := w.desk.Close(ctx, c, w.by, digest)
+	if err != nil {
+		return err
+	}
+	return p.tellClosed(c, "receipt sha256:"+digest)
+}
+
+// onlyReceipt tells whether nothing but the receipt is missing, or nothing at all.
+func onlyReceipt(lacks []change.Lack) bool {
+	return len(lacks) == 0 || len(lacks) == 1 && lacks[0].Receipt
+}
+
+func (p *program) tellClosed(c change.Change, how string) error {
+	if p.json {
+		return p.printJSON(c)
+	}
+	_, err := fmt.Fprintf(p.out, "%s is closed; %s\n", c.ID, how)
+	return err
+}
+
+// sendOwed brings what of a change waits in the outbox.
+func (w *workspace) sendOwed(ctx context.Context, c change.Change) error {
+	var waiting []configs.Letter
+	for l, err := range w.ledger.Letters(ctx, configs.LetterFilter{Customer: c.Customer, Change: c.ID, Waiting: true}) {
+		if err != nil {
+			return err
+		}
+		waiting = append(waiting, l)
+	}
+	var errs []error
+	for _, l := range waiting {
+		_, err := w.office.Send(ctx, l)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// postReceipt signs and files the receipt of a change and brings it where the
+// settings say. One that was filed and tells all there is to tell goes out
+// again: a ticket gets one note, however often a person asks.
+func (w *workspace) postReceipt(ctx context.Context, c change.Change) (digest string, err error) {
+	file, err := w.filedReceipt(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	digest = digestOf(file)
+	to := w.settings.ticketing(c.Customer)
+	l := configs.Letter{Customer: c.Customer, Form: configs.Receipt, Change: c.ID, Ticket: c.Ticket, Urgent: true, By: w.by, Version: digest, File: "json"}
+	if to != "" {
+		l.To, l.Name = to, c.ID+".receipt"
+		_, err := w.office.Send(ctx, l)
+		return digest, err
+	}
+	systems := w.settings.documentations(c.Customer)
+	if len(systems) == 0 {
+		return digest, w.desk.Book.RecordPosted(ctx, c, change.Posted{By: w.by, Digest: digest, To: "store"})
+	}
+	if l.Device = c.New; l.Device == "" {
+		l.Device = c.Old
+	}
+	text, err := w.fileText(ctx, c, file)
+	if err != nil {
+		return "", err
+	}
+	var letters []configs.Letter
+	for _, place := range w.places(c.Customer) {
+		bounded, ok := place.System.(configs.Bounded)
+		textOnly := ok && bounded.Bounds().TextOnly
+		for format, d := range map[string]string{"text": text, "json": digest} {
+			n := l
+			n.To, n.File, n.Version, n.Name = place.Name, format, d, outbox.ReceiptName(c.ID, format, d, textOnly)
+			letters = append(letters, n)
+		}
+	}
+	_, err = w.office.Send(ctx, letters...)
+	return digest, err
+}
