@@ -31,11 +31,21 @@ const (
 // A client asks what Hudu's API offers, in its words.
 type client struct{ rest *rest.Client }
 
+// do is rest's, but that a web page for 404 says nothing of what was asked for:
+// it comes from a proxy, or the address is not that of a Hudu.
+func (c client) do(ctx context.Context, r rest.Request) (rest.Response, error) {
+	resp, err := c.rest.Do(ctx, r)
+	if !absent(err) {
+		err = noRoute(err)
+	}
+	return resp, err
+}
+
 // ask is a GET that must be answered with JSON. What is not there is ok false:
 // Hudu says so by 404, or by 200 and null.
 func (c client) ask(ctx context.Context, op, path string, q url.Values, v any) (ok bool, err error) {
 	r := rest.Request{Op: op, Path: path, Query: q}
-	resp, err := c.rest.Do(ctx, r)
+	resp, err := c.do(ctx, r)
 	if absent(err) {
 		return false, nil
 	}
@@ -111,14 +121,13 @@ func (c client) layouts(ctx context.Context, op string) ([]layout, error) {
 func (c client) uploads(ctx context.Context, op string) ([]upload, error) {
 	all, err := pages[upload](ctx, c, op, "/uploads", "uploads", url.Values{}, pageSize)
 	if rest.StatusOf(err) != http.StatusBadRequest {
-		return all, noRoute(err)
+		return all, err
 	}
 	v, asked := c.version(ctx, op)
 	if asked != nil || v.pages() {
 		return nil, errors.Join(err, asked)
 	}
-	all, err = one[upload](ctx, c, op, "/uploads", "uploads", nil)
-	return all, noRoute(err)
+	return one[upload](ctx, c, op, "/uploads", "uploads", nil)
 }
 
 // A row is anything that has a number.
@@ -160,9 +169,9 @@ func pages[T row](ctx context.Context, c client, op, path, envelope string, q ur
 // missing.
 func one[T row](ctx context.Context, c client, op, path, envelope string, q url.Values) ([]T, error) {
 	r := rest.Request{Op: op, Path: path, Query: q}
-	resp, err := c.rest.Do(ctx, r)
+	resp, err := c.do(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, noRoute(err)
 	}
 	list := json.RawMessage(resp.Body)
 	var wrapped map[string]json.RawMessage
@@ -195,7 +204,7 @@ func (c client) upload(ctx context.Context, op, asset string, f configs.Attached
 		return upload{}, c.rest.Declined(op, configs.Invalid, "the form cannot be made")
 	}
 	r := rest.Request{Op: op, Method: http.MethodPost, Path: "/uploads", Type: form.FormDataContentType(), Body: body.Bytes()}
-	resp, err := c.rest.Do(ctx, r)
+	resp, err := c.do(ctx, r)
 	if err != nil {
 		return upload{}, err
 	}
@@ -223,7 +232,7 @@ func (c client) show(ctx context.Context, op, id string) (u upload, there bool, 
 // answer is a redirect, which rest follows without the key.
 func (c client) download(ctx context.Context, op, id string, limit int64) ([]byte, error) {
 	r := rest.Request{Op: op, Path: "/uploads/" + id, Query: url.Values{"download": {"true"}}, Limit: limit}
-	resp, err := c.rest.Do(ctx, r)
+	resp, err := c.do(ctx, r)
 	if rest.StatusOf(err) == http.StatusForbidden { // Hudu itself says 401
 		return nil, &devices.Error{Op: op, Err: errors.New("the object storage of Hudu refuses the download"), Hint: "download a file in Hudu's own pages: if that fails too, its storage is not set up right"}
 	}
@@ -238,7 +247,7 @@ func (c client) download(ctx context.Context, op, id string, limit int64) ([]byt
 
 // remove deletes an upload. One that is gone is no error.
 func (c client) remove(ctx context.Context, op, id string) error {
-	_, err := c.rest.Do(ctx, rest.Request{Op: op, Method: http.MethodDelete, Path: "/uploads/" + id})
+	_, err := c.do(ctx, rest.Request{Op: op, Method: http.MethodDelete, Path: "/uploads/" + id})
 	if absent(err) {
 		return nil
 	}

@@ -48,7 +48,7 @@ func System() system.System {
 	return system.System{
 		Kind:      "hudu",
 		Title:     title,
-		Takes:     []string{"url", "key", "ca"},
+		Takes:     []string{"url", "key", "ca", "max_bytes"},
 		Needs:     []string{"url", "key"},
 		PerMinute: 240,
 		Burst:     30,

@@ -12,47 +12,38 @@ import (
 	"belay/devices"
 )
 
-// FindItems looks for the primary serial number, as it is written and by a
-// search, which may find it written otherwise. Where that brings nothing, all
-// assets of the company are compared: Hudu has no filter for MAC addresses, and
-// in the fields of an asset they are written in many ways.
+// FindItems compares all assets of the company. Hudu has a filter for the
+// primary serial number, but it is not documented how it compares: one that
+// finds one of two, because a person wrote the other in small letters, would
+// turn a doubt into an answer. MAC addresses have no filter at all and are
+// written in many ways.
 func (h *Hudu) FindItems(ctx context.Context, w configs.Wanted) ([]configs.Item, error) {
 	op := "find the asset of " + w.Device
 	if !number(w.Organization) {
 		return nil, noCompany(op)
 	}
-	var found []configs.Item
-	add := func(all []asset, fits func(configs.Item) bool) {
-		for _, it := range h.items(all, func(a asset) bool { return a.Company.String() == w.Organization }) {
-			if fits(it) && !slices.ContainsFunc(found, func(f configs.Item) bool { return f.ID == it.ID }) {
-				found = append(found, it)
-			}
-		}
-	}
-	serial := func(it configs.Item) bool { return shares(it.Serials, w.Serials, serialForm) }
-	for _, s := range w.Serials {
-		if s = strings.TrimSpace(s); s == "" {
-			continue
-		}
-		for _, filter := range []string{"primary_serial", "search"} {
-			all, err := h.client.assets(ctx, op, url.Values{"company_id": {w.Organization}, filter: {s}})
-			if err != nil {
-				return nil, err
-			}
-			add(all, serial)
-		}
-	}
-	if len(found) > 0 || !slices.ContainsFunc(w.Serials, filled) && !slices.ContainsFunc(w.MACs, filled) {
-		return found, nil
+	if !slices.ContainsFunc(w.Serials, filled) && !slices.ContainsFunc(w.MACs, filled) {
+		return nil, nil // a name alone finds nothing
 	}
 	all, err := h.client.assets(ctx, op, url.Values{"company_id": {w.Organization}})
 	if err != nil {
 		return nil, err
 	}
-	if add(all, serial); len(found) == 0 {
-		add(all, func(it configs.Item) bool { return shares(it.MACs, w.MACs, macForm) })
+	items := h.items(all, func(a asset) bool { return a.Company.String() == w.Organization })
+	found := chosen(items, func(it configs.Item) bool { return shares(it.Serials, w.Serials, serialForm) })
+	if len(found) == 0 {
+		found = chosen(items, func(it configs.Item) bool { return shares(it.MACs, w.MACs, macForm) })
 	}
 	return found, nil
+}
+
+func chosen(items []configs.Item, fits func(configs.Item) bool) (found []configs.Item) {
+	for _, it := range items {
+		if fits(it) {
+			found = append(found, it)
+		}
+	}
+	return found
 }
 
 // few is how many assets are asked for one by one before the whole company is.
@@ -161,11 +152,11 @@ func between(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",
 func filled(s string) bool { return strings.TrimSpace(s) != "" }
 
 // shares tells whether two lists have something in common once written in one
-// form; what has no such form is like nothing.
+// form. What has no such form must not stand in a: it would be like all others.
 func shares(a, b []string, form func(string) string) bool {
 	return slices.ContainsFunc(a, func(x string) bool {
 		x = form(x)
-		return x != "" && slices.ContainsFunc(b, func(y string) bool { return form(y) == x })
+		return slices.ContainsFunc(b, func(y string) bool { return form(y) == x })
 	})
 }
 

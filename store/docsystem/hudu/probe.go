@@ -45,10 +45,13 @@ func (h *Hudu) Probe(ctx context.Context) ([]configs.Check, error) {
 			return checks, err
 		}
 		detail, err := step.look("probe " + step.name)
+		c := configs.Check{Name: step.name, OK: err == nil, Detail: detail}
 		if err != nil {
-			return append(checks, configs.Check{Name: step.name, Detail: err.Error()}), nil
+			c.Detail = err.Error()
 		}
-		checks = append(checks, configs.Check{Name: step.name, OK: true, Detail: detail})
+		if checks = append(checks, c); !c.OK {
+			break
+		}
 	}
 	return checks, ctx.Err()
 }

@@ -82,6 +82,7 @@ type running struct {
 	addr    string
 	handler http.Handler
 	server  *http.Server // nil while it is down
+	socket  net.Listener
 }
 
 // New makes an empty Hudu of a recent version.
@@ -126,6 +127,7 @@ func (s *Server) Close() {
 func (s *Server) down() {
 	for _, r := range s.running {
 		if r.server != nil {
+			_ = r.socket.Close() // at once, even where Serve has not begun
 			_ = r.server.Close() // whoever is connected is to see just that
 			r.server = nil
 		}
@@ -142,7 +144,7 @@ func (r *running) up() error {
 		return err
 	}
 	server := &http.Server{Handler: r.handler, ReadHeaderTimeout: time.Minute}
-	r.addr, r.server = l.Addr().String(), server
+	r.addr, r.server, r.socket = l.Addr().String(), server, l
 	go func() { _ = server.Serve(l) }() // ends with Close, which is its only error
 	return nil
 }
