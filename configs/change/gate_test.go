@@ -1,13 +1,10 @@
 package change_test
 
 import (
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"belay/configs"
@@ -48,7 +45,7 @@ func TestTheGateIsNotFooled(t *testing.T) {
 	for name, f := range map[string]func(t *testing.T, s *scene) (change.Answer, []string){
 		"0.1 nothing was taken": func(t *testing.T, s *scene) (change.Answer, []string) {
 			o := opening()
-			o.Old = old
+			o.Old = fwOld
 			c, _, err := s.Book.Open(t.Context(), o)
 			if err != nil {
 				t.Fatal(err)
@@ -56,7 +53,7 @@ func TestTheGateIsNotFooled(t *testing.T) {
 			return s.gate(c), []string{"no before was taken within this change"}
 		},
 		"0.1 it was cut short": func(t *testing.T, s *scene) (change.Answer, []string) {
-			s.stands(old, func(b *box) { b.text = cut(b.text) })
+			s.stands(fwOld, func(b *box) { b.text = cut(b.text) })
 			c, r, a := s.before()
 			if devices.KindOf(r.Err) != devices.Refused || c.Captures[0].Version != "" {
 				t.Errorf("%v, recorded %+v", r.Err, c.Captures[0])
@@ -69,18 +66,18 @@ func TestTheGateIsNotFooled(t *testing.T) {
 		},
 		"0.1 a later before was cut short": func(t *testing.T, s *scene) (change.Answer, []string) {
 			whole(s)
-			s.stands(old, func(b *box) { b.text = cut(b.text) })
+			s.stands(fwOld, func(b *box) { b.text = cut(b.text) })
 			_, _, a := s.before()
 			return a, []string{"end mark"}
 		},
 		"0.1 the device has changed since": func(t *testing.T, s *scene) (change.Answer, []string) {
 			c := whole(s)
-			s.stands(old, func(b *box) { b.text = config("old", 19) })
+			s.stands(fwOld, func(b *box) { b.text = config("old", 19) })
 			return s.gate(c), []string{configs.CheckSince}
 		},
 		"0.1 only a password has changed since": func(t *testing.T, s *scene) (change.Answer, []string) {
 			c := whole(s)
-			s.stands(old, func(b *box) { b.text = strings.Replace(b.text, "tulip", "daffodil", 1) })
+			s.stands(fwOld, func(b *box) { b.text = strings.Replace(b.text, "tulip", "daffodil", 1) })
 			return s.gate(c), []string{configs.CheckSince}
 		},
 		"0.1 it is a moment too old": func(t *testing.T, s *scene) (change.Answer, []string) {
@@ -91,7 +88,7 @@ func TestTheGateIsNotFooled(t *testing.T) {
 		"0.1 it grows too old while it is read again": func(t *testing.T, s *scene) (change.Answer, []string) {
 			c := whole(s)
 			s.pass(4*time.Hour - time.Second)
-			s.stands(old, func(b *box) { b.takes = 2 * time.Second })
+			s.stands(fwOld, func(b *box) { b.takes = 2 * time.Second })
 			return s.gate(c), []string{"4h0m0s are allowed"}
 		},
 		"0.1 a clock was set": func(t *testing.T, s *scene) (change.Answer, []string) {
@@ -101,7 +98,7 @@ func TestTheGateIsNotFooled(t *testing.T) {
 		},
 		"0.1 it was the before of another ticket": func(t *testing.T, s *scene) (change.Answer, []string) {
 			whole(s)
-			c, _, err := s.Book.Open(t.Context(), change.Opening{Ticket: "T4711", Old: old, By: ada})
+			c, _, err := s.Book.Open(t.Context(), change.Opening{Ticket: "T4711", Old: fwOld, By: ada})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,7 +106,7 @@ func TestTheGateIsNotFooled(t *testing.T) {
 		},
 		"0.1 another change's version is written into this one": func(t *testing.T, s *scene) (change.Answer, []string) {
 			k := whole(s).Captures[0]
-			c, _, err := s.Book.Open(t.Context(), change.Opening{Ticket: "T4711", Old: old, By: ada})
+			c, _, err := s.Book.Open(t.Context(), change.Opening{Ticket: "T4711", Old: fwOld, By: ada})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +119,7 @@ func TestTheGateIsNotFooled(t *testing.T) {
 			if _, err := s.Abandon(t.Context(), whole(s), ada, "the window was moved"); err != nil {
 				t.Fatal(err)
 			}
-			c, _, err := s.Book.Open(t.Context(), change.Opening{Ticket: "T20391", Old: old, By: ada})
+			c, _, err := s.Book.Open(t.Context(), change.Opening{Ticket: "T20391", Old: fwOld, By: ada})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -132,10 +129,10 @@ func TestTheGateIsNotFooled(t *testing.T) {
 			return s.gate(c), []string{"no before was taken within this change"}
 		},
 		"0.1 it was a nightly capture": func(t *testing.T, s *scene) (change.Answer, []string) {
-			if r := s.backup.Capture(t.Context(), old, configs.Order{By: ada}); !r.Verified {
+			if r := s.backup.Capture(t.Context(), fwOld, configs.Order{By: ada}); !r.Verified {
 				t.Fatal(r.Err)
 			}
-			c, _, err := s.Book.Open(t.Context(), change.Opening{Ticket: "T20391", Old: old, By: ada})
+			c, _, err := s.Book.Open(t.Context(), change.Opening{Ticket: "T20391", Old: fwOld, By: ada})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,11 +140,11 @@ func TestTheGateIsNotFooled(t *testing.T) {
 		},
 		"0.1 the device does not answer any more": func(t *testing.T, s *scene) (change.Answer, []string) {
 			c := whole(s)
-			s.stands(old, func(b *box) { b.err = errors.New("silence") })
+			s.stands(fwOld, func(b *box) { b.err = errors.New("silence") })
 			return s.gate(c), []string{"could not be read again", "no answer"}
 		},
 		"0.1 it did not answer at all": func(t *testing.T, s *scene) (change.Answer, []string) {
-			s.stands(old, func(b *box) { b.err = errors.New("silence") })
+			s.stands(fwOld, func(b *box) { b.err = errors.New("silence") })
 			c, r, a := s.before()
 			wantKind(t, r.Err, devices.Unreachable)
 			wantShut(t, a, "no answer")
@@ -194,25 +191,25 @@ func TestTheGateIsNotFooled(t *testing.T) {
 		},
 		"0.8 another box answers": func(t *testing.T, s *scene) (change.Answer, []string) {
 			c := whole(s)
-			s.stands(old, func(b *box) { b.serials = []string{"Z9"} })
+			s.stands(fwOld, func(b *box) { b.serials = []string{"Z9"} })
 			return s.gate(c), []string{configs.CheckDevice, "serial A1", "serial Z9"}
 		},
 		"0.8 a waiver names another serial": func(t *testing.T, s *scene) (change.Answer, []string) {
-			s.stands(old, func(b *box) { b.text = cut(b.text) })
+			s.stands(fwOld, func(b *box) { b.text = cut(b.text) })
 			c, _, _ := s.before()
 			w := s.waiver()
 			w.Serials = []string{"A1"}
 			s.waive(c, w)
-			s.stands(old, func(b *box) { b.serials = []string{"A2"} })
+			s.stands(fwOld, func(b *box) { b.serials = []string{"A2"} })
 			_, _, a := s.before()
 			return a, []string{"the waiver names serial A1, the device showed A2", "end mark"}
 		},
 		"0.10 the new box has taken its address": func(t *testing.T, s *scene) (change.Answer, []string) {
 			c := whole(s)
-			both := old
+			both := fwOld
 			both.Serials = []string{"A1", "N1"}
 			s.after()
-			s.stands(old, func(b *box) { b.serials = []string{"N1"} })
+			s.stands(fwOld, func(b *box) { b.serials = []string{"N1"} })
 			a, err := s.Gate(t.Context(), c, both, ada)
 			if err != nil {
 				t.Fatal(err)
@@ -220,14 +217,14 @@ func TestTheGateIsNotFooled(t *testing.T) {
 			return a, []string{"the new box answers"}
 		},
 		"0.13 an attest where the policy does not allow it": func(t *testing.T, s *scene) (change.Answer, []string) {
-			s.stands(old, func(b *box) { b.err = errors.New("silence") })
+			s.stands(fwOld, func(b *box) { b.err = errors.New("silence") })
 			c, _, _ := s.before()
 			s.attest(c, time.Time{})
 			return s.gate(c), []string{"no answer"}
 		},
 		"0.15 an attest that has ended": func(t *testing.T, s *scene) (change.Answer, []string) {
 			s.policy.Attest = true
-			s.stands(old, func(b *box) { b.err = errors.New("silence") })
+			s.stands(fwOld, func(b *box) { b.err = errors.New("silence") })
 			c, _, _ := s.before()
 			s.attest(c, noon.Add(time.Hour))
 			wantOpen(t, s.gate(c), change.WordAttested)
@@ -244,13 +241,6 @@ func TestTheGateIsNotFooled(t *testing.T) {
 				t.Errorf("the answer is not on record: %+v", c.Gates)
 			}
 		})
-	}
-}
-
-func (s *scene) attest(c change.Change, until time.Time) {
-	s.t.Helper()
-	if err := s.Book.RecordAttest(s.t.Context(), c, change.Attest{By: ada, Device: old.ID(), Where: "the vendor's cloud", Who: "Olga Owner", Until: until}); err != nil {
-		s.t.Fatal(err)
 	}
 }
 
@@ -308,120 +298,13 @@ func TestOnePlaceOpensTheGateAndIsNeverCalledVerified(t *testing.T) {
 	if !a.OnePlace || s.get(c).Verified(r.Version) {
 		t.Errorf("%+v", a)
 	}
-	s.stands(old, func(b *box) { b.text = config("old", 19) })
+	s.stands(fwOld, func(b *box) { b.text = config("old", 19) })
 	wantShut(t, s.gate(c), configs.CheckSince)
-}
-
-func TestAWaiverOpensTheGateAndSaysThatNothingIsBackedUp(t *testing.T) {
-	t.Parallel()
-	s := newScene(t)
-	s.stands(old, func(b *box) { b.text = cut(b.text) })
-	c, _, _ := s.before()
-	s.waive(c, s.waiver())
-	a := s.gate(c)
-	wantOpen(t, a, "WAIVED, not backed up: Olga Owner agreed")
-	if !a.Waived || a.Verified || a.State != change.Waived {
-		t.Errorf("%+v", a)
-	}
-	if g := s.get(c).Gates; !g[len(g)-1].Waived {
-		t.Errorf("gates on record: %+v", g)
-	}
-	text, err := json.Marshal(a)
-	if err != nil || strings.Contains(strings.ReplaceAll(string(text), `"verified":false`, ""), "erified") {
-		t.Errorf("%v: a waived answer speaks of verified: %s", err, text)
-	}
-	// One that can be had all the same is better than the waiver.
-	s.stands(old, func(b *box) { b.text = config("old", 20) })
-	_, _, a = s.before()
-	wantOpen(t, a, "verified")
-	if a.Waived {
-		t.Error("waived, though it is backed up")
-	}
-}
-
-func TestAWaiverIsHeldToWhatIsKnown(t *testing.T) {
-	t.Parallel()
-	for name, alter := range map[string]func(s *scene, w *change.Waiver){
-		"0.4 an ordinary contact":      func(_ *scene, w *change.Waiver) { w.Contact.Authorised = false },
-		"0.4 authority that has ended": func(_ *scene, w *change.Waiver) { w.Contact.To = w.Given.Add(-1) },
-		"0.4 authority that comes":     func(_ *scene, w *change.Waiver) { w.Contact.From = w.Given.Add(1) },
-		"0.5 one clause":               func(_ *scene, w *change.Waiver) { w.Wording.Clauses = w.Wording.Clauses[:1] },
-		"0.5 no text":                  func(_ *scene, w *change.Waiver) { w.Digest = "" },
-		"0.6 no message":               func(_ *scene, w *change.Waiver) { w.MessageID = "" },
-		"0.6 a date that comes":        func(s *scene, w *change.Waiver) { w.Given = s.clock().Add(time.Hour) },
-		"0.7 no form":                  func(_ *scene, w *change.Waiver) { w.Kind = change.ByForm },
-		"0.8 no serial":                func(_ *scene, w *change.Waiver) { w.Serials = nil },
-		"0.8 another serial":           func(_ *scene, w *change.Waiver) { w.Serials = []string{"Z9"} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newScene(t)
-			s.stands(old, func(b *box) { b.text = cut(b.text) })
-			c, _, _ := s.before()
-			w := s.waiver()
-			alter(s, &w)
-			wantKind(t, s.Book.RecordWaiver(t.Context(), c, w), devices.GateShut)
-			// Nor where it came to stand in the ledger by another way.
-			var m map[string]any
-			b, err := json.Marshal(w)
-			if err == nil {
-				err = json.Unmarshal(b, &m)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.deliver(c, "waive", m)
-			wantShut(t, s.gate(c), "waiver")
-			wantState(t, s, c, change.Open)
-		})
-	}
-}
-
-func TestAMessageWaivesOneChangeOnly(t *testing.T) {
-	t.Parallel()
-	s := newScene(t)
-	var list []change.Change
-	for _, ticket := range []string{"T20391", "T4711"} {
-		c, _, err := s.Book.Open(t.Context(), change.Opening{Ticket: ticket, Old: old, By: ada})
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, c)
-	}
-	for _, c := range list {
-		s.waive(c, s.waiver())
-	}
-	wantOpen(t, s.gate(list[0]), "WAIVED")
-	wantShut(t, s.gate(list[1]), "served for another change before: T20391-fw-hq")
-	if _, err := s.Close(t.Context(), list[1], ada, ""); devices.KindOf(err) != devices.GateShut {
-		t.Errorf("closing: %v", err)
-	}
-	used, err := s.Book.Used(t.Context())
-	if other, ok := used("<1@acme.example>"); err != nil || !ok || other != list[0].ID {
-		t.Errorf("used for %q, %t, %v", other, ok, err)
-	}
-}
-
-func TestAnAttestOpensTheGateWhereThePolicyAllowsIt(t *testing.T) {
-	t.Parallel()
-	s := newScene(t)
-	s.policy.Attest = true
-	s.stands(old, func(b *box) { b.err = errors.New("silence") })
-	c, _, _ := s.before()
-	wantKind(t, s.Book.RecordAttest(t.Context(), c, change.Attest{By: ada, Device: old.ID(), Where: "in the cloud"}), devices.Usage)
-	wantKind(t, s.Book.RecordAttest(t.Context(), c, change.Attest{By: ada, Device: old.ID(), Who: "Olga"}), devices.Usage)
-	wantKind(t, s.Book.RecordAttest(t.Context(), c, change.Attest{By: ada, Device: new.ID(), Who: "Olga", Where: "in the cloud"}), devices.Usage)
-	s.attest(c, time.Time{})
-	a := s.gate(c)
-	wantOpen(t, a, "attested, not verified: Olga Owner says")
-	if !a.Attested || a.Waived || a.Verified {
-		t.Errorf("%+v", a)
-	}
 }
 
 func TestThePartnerOfAPairMayAnswerTheGate(t *testing.T) {
 	t.Parallel()
-	pair := old
+	pair := fwOld
 	pair.Serials = []string{"A1", "B2"}
 	for name, same := range map[string]bool{"with the same text": true, "not with the same text": false} {
 		s := newScene(t)
@@ -429,7 +312,7 @@ func TestThePartnerOfAPairMayAnswerTheGate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.stands(old, func(b *box) {
+		s.stands(fwOld, func(b *box) {
 			b.serials, b.key = []string{"B2"}, "SHA256:partner"
 			if !same {
 				b.text = config("old", 19)
@@ -460,10 +343,10 @@ func TestAnAnswerThatIsNotOnRecordDoesNotOpen(t *testing.T) {
 		}
 		return nil
 	}}
-	a, err := s.Gate(t.Context(), c, old, ada)
+	a, err := s.Gate(t.Context(), c, fwOld, ada)
 	wantKind(t, err, devices.Broken, "disk full")
 	wantShut(t, a, "disk full")
-	_, _, a, err = s.Before(t.Context(), old, opening())
+	_, _, a, err = s.Before(t.Context(), fwOld, opening())
 	wantKind(t, err, devices.Broken, "disk full")
 	if a.Open {
 		t.Error("a before that is not on record opened the gate")
@@ -481,7 +364,7 @@ func TestAGateOnADamagedStoreIsShut(t *testing.T) {
 			}
 			return nil
 		}}
-		a, err := s.Gate(t.Context(), c, old, ada)
+		a, err := s.Gate(t.Context(), c, fwOld, ada)
 		wantKind(t, err, devices.Damaged, "a bit has flipped")
 		wantShut(t, a, "a bit has flipped")
 	}
@@ -491,45 +374,14 @@ func TestTheGateIsAskedForTheOldDeviceOfAnOpenChange(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	c, _, _ := s.before()
-	_, err := s.Gate(t.Context(), c, new, ada)
+	_, err := s.Gate(t.Context(), c, fwNew, ada)
 	wantKind(t, err, devices.Usage, "is not what goes")
 	if _, err := s.Abandon(t.Context(), c, ada, "another day"); err != nil {
 		t.Fatal(err)
 	}
-	a, err := s.Gate(t.Context(), c, old, ada)
+	a, err := s.Gate(t.Context(), c, fwOld, ada)
 	wantKind(t, err, devices.NotAllowed, "it was closed")
 	if a.Open {
 		t.Error("open")
 	}
-}
-
-func TestASlowBeforeIsAnnouncedOnce(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newScene(t)
-		s.policy.NoticeAfter = time.Minute
-		s.backup.Puller.(*memory.Puller).Delay = 2 * time.Minute
-		var group sync.WaitGroup
-		for _, by := range []configs.Person{ada, ben} {
-			group.Go(func() {
-				o := opening()
-				o.By = by
-				if _, _, a, err := s.Before(t.Context(), old, o); err != nil || !a.Open {
-					t.Errorf("%v, %+v", err, a)
-				}
-			})
-			synctest.Wait()
-		}
-		group.Wait()
-		c, _, _ := s.before()
-		if len(s.told) != 1 || !strings.Contains(s.told[0], "takes longer than 1m0s") || len(c.Notices) != 1 || c.Notices[0].Text != s.told[0] {
-			t.Errorf("told %q, on record %+v", s.told, c.Notices)
-		}
-		s.backup.Puller.(*memory.Puller).Delay = time.Second
-		quick := newScene(t)
-		quick.policy.NoticeAfter = time.Minute
-		if c, _, _ := quick.before(); len(c.Notices) != 0 || len(quick.told) != 0 {
-			t.Errorf("a quick one was announced: %q", quick.told)
-		}
-	})
 }

@@ -53,8 +53,8 @@ var (
 	ada  = configs.Person{Name: "Ada Example", Email: "ada@msp.example"}
 	ben  = configs.Person{Name: "Ben Example"}
 
-	old = devices.Device{Customer: "acme", Name: "fw-hq", Address: "192.0.2.1", Site: "hq"}
-	new = devices.Device{Customer: "acme", Name: "fw-hq-new", Address: "192.0.2.2", Site: "hq"}
+	fwOld = devices.Device{Customer: "acme", Name: "fw-hq", Address: "192.0.2.1", Site: "hq"}
+	fwNew = devices.Device{Customer: "acme", Name: "fw-hq-new", Address: "192.0.2.2", Site: "hq"}
 )
 
 func newScene(t *testing.T) *scene {
@@ -63,8 +63,8 @@ func newScene(t *testing.T) *scene {
 		prover: &memory.Prover{Proof: configs.Proof{Name: "remote", Done: true, OK: true, Second: true, Detail: "it has it"}},
 		policy: change.Policy{MaxAge: 4 * time.Hour},
 		boxes: map[string]box{
-			old.Address: {text: config("old", 20), serials: []string{"A1"}, key: "SHA256:old"},
-			new.Address: {text: config("new", 21), serials: []string{"N1"}, key: "SHA256:new"},
+			fwOld.Address: {text: config("old", 20), serials: []string{"A1"}, key: "SHA256:old"},
+			fwNew.Address: {text: config("new", 21), serials: []string{"N1"}, key: "SHA256:new"},
 		},
 	}
 	s.backup = &configs.Backup{
@@ -166,13 +166,13 @@ func cut(text string) string { return text[:len(text)*3/5] }
 
 // opening is the replacement of the old device by the new one.
 func opening() change.Opening {
-	return change.Opening{Kind: change.Replace, Ticket: "T20391", New: new, By: ada}
+	return change.Opening{Kind: change.Replace, Ticket: "T20391", New: fwNew, By: ada}
 }
 
 // before takes the old device's configuration and fails where that is not recorded.
 func (s *scene) before() (change.Change, configs.Result, change.Answer) {
 	s.t.Helper()
-	c, r, a, err := s.Before(s.t.Context(), old, opening())
+	c, r, a, err := s.Before(s.t.Context(), fwOld, opening())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func (s *scene) before() (change.Change, configs.Result, change.Answer) {
 
 func (s *scene) after() (change.Change, configs.Result) {
 	s.t.Helper()
-	c, r, err := s.After(s.t.Context(), new, change.Successor{Ticket: "T20391", By: ada})
+	c, r, err := s.After(s.t.Context(), fwNew, change.Successor{Ticket: "T20391", By: ada})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func (s *scene) after() (change.Change, configs.Result) {
 
 func (s *scene) gate(c change.Change) change.Answer {
 	s.t.Helper()
-	a, err := s.Gate(s.t.Context(), c, old, ada)
+	a, err := s.Gate(s.t.Context(), c, fwOld, ada)
 	if err != nil {
 		s.t.Fatal(err)
 	}
