@@ -172,7 +172,7 @@ func TestAnAddressOfTheObjectStorageIsNotShown(t *testing.T) {
 func TestInShuffledListsNothingIsFoundThatIsAnothersOrHasAnotherSerial(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(7, 2026))
-	for round := range 4 {
+	for round := range 3 {
 		s := play(t)
 		if round == 1 {
 			s.order(t, "ignored on")
