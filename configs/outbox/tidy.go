@@ -33,7 +33,9 @@ func (o *Office) tidy(ctx context.Context, p Place, l configs.Letter, all []conf
 		o.single(ctx, p, remover, h, all)
 	}
 	for _, h := range beyond(mine, p.Keep) {
-		o.retire(ctx, p, remover, h, all)
+		if h.ID != l.ID { // somebody has just asked for it
+			o.retire(ctx, p, remover, h, all)
+		}
 	}
 }
 
