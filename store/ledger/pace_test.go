@@ -39,13 +39,13 @@ func most(times []time.Time, stretch time.Duration) (n int) {
 func TestAnAccountsPaceIsSharedByAllProcesses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const perMinute, burst, each = 90, 7, 120
+		const perMinute, burst, workers, each = 90, 7, 4, 140
 		ls := pacers(t, 2)
 		began := time.Now()
 		var mu sync.Mutex
 		var sent []time.Time
 		var wg sync.WaitGroup
-		for worker := range 6 {
+		for worker := range workers {
 			wg.Go(func() {
 				for i := range each {
 					if worker == 0 && i%30 == 15 {
@@ -69,7 +69,7 @@ func TestAnAccountsPaceIsSharedByAllProcesses(t *testing.T) {
 			t.Errorf("%d within a second, want at most %d", n, burst+2)
 		}
 		// Nobody waits for nothing: all are sent about as soon as they may be.
-		if took, least := time.Since(began), time.Minute*6*each/perMinute; took > least+10*time.Second {
+		if took, least := time.Since(began), time.Minute*workers*each/perMinute; took > least+10*time.Second {
 			t.Errorf("%d took %s, want about %s", len(sent), took, least)
 		}
 	})
@@ -199,7 +199,7 @@ func TestAPaceWithoutLimitOrName(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if err := l.Pace(ctx, "account", 0, 0); !errors.Is(err, context.DeadlineExceeded) {
+	if err := l.Pace(ctx, "account", 0, 0); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) { // the latter from within a transaction
 		t.Errorf("while it is held: %v", err)
 	}
 	if l.Pace(t.Context(), "", 60, 5) == nil || l.Pause(t.Context(), "", time.Now()) == nil {
