@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,6 +67,9 @@ func TestAnItemIsFoundBySerialThenByMACAndNeverByName(t *testing.T) {
 			}
 		}
 	}
+	if asked := strings.Join(s.Asked(), "\n"); !strings.Contains(asked, url.QueryEscape(`SN\,7`)+"&") {
+		t.Errorf("a comma in a serial makes two of it: %s", asked)
+	}
 	for _, organization := range []string{"", "*", "1,2"} {
 		if got, err := a.FindItems(t.Context(), configs.Wanted{Organization: organization, Serials: []string{"TWIN1"}}); declined(err) != configs.Invalid {
 			t.Errorf("organization %q: %v, %v", organization, got, err)
@@ -104,6 +108,36 @@ func TestItemsTellWhereTheyAreNow(t *testing.T) {
 	if diff := cmp.Diff(want, items[0]); diff != "" {
 		t.Error(diff)
 	}
+}
+
+func TestAnAccountThatIgnoresFiltersGivesNothingThatWasNotAskedFor(t *testing.T) {
+	t.Parallel()
+	s, _, fw := began(t)
+	acme := atoi(t, fw.Organization)
+	s.AddConfiguration(standin.Configuration{Organization: acme, Name: "SW-01"})
+	s.AddConfiguration(standin.Configuration{Organization: acme + 1, Name: "FW-01", Serial: "FGT60FTK2109001"})
+	a := behind(t, func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(w, unfiltered(r)) })
+	byID, err := a.Items(t.Context(), fw.Organization, []string{fw.ID})
+	if err != nil || !slices.Equal(ids(byID), []string{fw.ID}) {
+		t.Errorf("asked for one item, got %v, %v", byID, err)
+	}
+	all, err := a.Items(t.Context(), fw.Organization, nil)
+	if err != nil || len(all) != 2 || slices.ContainsFunc(all, func(i configs.Item) bool { return i.Organization != fw.Organization }) {
+		t.Errorf("asked for those of one customer, got %v, %v", all, err)
+	}
+}
+
+// unfiltered is r as a proxy passes it on that drops what it does not know.
+func unfiltered(r *http.Request) *http.Request {
+	q := r.URL.Query()
+	for name := range q {
+		if strings.HasPrefix(name, "filter") {
+			q.Del(name)
+		}
+	}
+	r = r.Clone(r.Context())
+	r.URL.RawQuery = q.Encode()
+	return r
 }
 
 // A list is a small account in which everything that misleads is likely: names
@@ -164,13 +198,7 @@ func TestOfTenThousandShuffledListsNoneGivesAnothersItem(t *testing.T) {
 	var deaf atomic.Bool // to filters, as a proxy or a slip of the pen makes it
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if deaf.Load() {
-			q := r.URL.Query()
-			for name := range q {
-				if strings.HasPrefix(name, "filter") {
-					q.Del(name)
-				}
-			}
-			r.URL.RawQuery = q.Encode()
+			r = unfiltered(r)
 		}
 		current.Load().ServeHTTP(w, r)
 	}))

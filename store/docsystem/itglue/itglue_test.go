@@ -185,6 +185,20 @@ func TestALongListIsReadWholeInPagesThatTheGatewayBears(t *testing.T) {
 	}
 }
 
+func TestARowThatMovesToTheNextPageMeanwhileIsListedOnce(t *testing.T) {
+	t.Parallel()
+	a := behind(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("page[number]") == "1" {
+			fmt.Fprint(w, `{"data":[{"id":"3","attributes":{}},{"id":"2","attributes":{}}],"meta":{"next-page":2}}`)
+			return
+		}
+		fmt.Fprint(w, `{"data":[{"id":"2","attributes":{}},{"id":"1","attributes":{}}],"meta":{"next-page":null}}`)
+	})
+	if all, err := a.Attached(t.Context(), configs.Item{ID: "7"}); err != nil || len(all) != 3 {
+		t.Errorf("listed are %v, %v", all, err)
+	}
+}
+
 func TestWithoutAListTheAttachmentsAreIncluded(t *testing.T) {
 	t.Parallel()
 	for _, order := range [][]string{{"list missing"}, {"list missing=405"}, {"list missing", "include inside"}} {

@@ -87,13 +87,10 @@ func why(status int) configs.Decline {
 
 // lost is the error of a request that had no answer. What never had a
 // connection, with its TLS agreed, was certainly not carried out.
-func (c *Client) lost(r Request, sent bool, err error) error {
-	e := &devices.Error{Op: r.Op, Err: &silence{title: c.Title, err: bare(err)}, Hint: c.hint(0, configs.Busy)}
+func (c *Client) lost(ctx context.Context, r Request, sent bool, err error) error {
+	e := &devices.Error{Op: r.Op, Err: fmt.Errorf("%s: %w", c.Title, silence(ctx, bare(err))), Hint: c.hint(0, configs.Busy)}
 	if distrusted(err) {
 		e.Hint = "the certificate of " + c.Title + " is not trusted: set ca: to a file with the certificate of its issuer"
-	}
-	if errors.Is(err, errPace) || errors.Is(err, context.Canceled) {
-		e.Hint = ""
 	}
 	if !sent {
 		return &configs.Declined{Why: configs.Busy, Err: e}
@@ -101,28 +98,22 @@ func (c *Client) lost(r Request, sent bool, err error) error {
 	return e
 }
 
-// A silence is the lack of an answer. Its text is chosen here: that of net/http
-// may quote what the other side sent, such as a signed address.
-type silence struct {
-	title string
-	err   error
-}
-
-func (s *silence) Unwrap() error { return s.err }
-
-func (s *silence) Error() string {
-	_, isNet := errors.AsType[*net.OpError](s.err)
-	_, isDNS := errors.AsType[*net.DNSError](s.err)
-	timeout, _ := errors.AsType[net.Error](s.err)
+// silence is what is told of the lack of an answer. Of the errors of net/http
+// only those are passed on that quote nothing of what the other side sent, such
+// as a signed address.
+func silence(ctx context.Context, err error) error {
+	_, isNet := errors.AsType[*net.OpError](err)
+	_, isDNS := errors.AsType[*net.DNSError](err)
+	timeout, _ := errors.AsType[net.Error](err)
 	switch {
-	case errors.Is(s.err, context.Canceled):
-		return s.title + ": " + context.Canceled.Error()
-	case errors.Is(s.err, errPace), errors.Is(s.err, errRedirect), errors.Is(s.err, errTooLong), isNet, isDNS, distrusted(s.err):
-		return s.title + ": " + s.err.Error()
-	case errors.Is(s.err, context.DeadlineExceeded), timeout != nil && timeout.Timeout():
-		return s.title + ": no answer in time"
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, errPace), errors.Is(err, errRedirect), errors.Is(err, errTooLong), isNet, isDNS, distrusted(err):
+		return err
+	case errors.Is(err, context.DeadlineExceeded), timeout != nil && timeout.Timeout():
+		return errors.New("no answer in time") // the caller's own time is not over
 	}
-	return s.title + ": the connection was lost before the answer was complete"
+	return errors.New("the connection was lost before the answer was complete")
 }
 
 // distrusted tells whether the other side's certificate was refused.

@@ -177,11 +177,11 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 	}
 	resp, err := t.send(req)
 	if err != nil {
-		return Response{}, c.lost(r, t.sent.Load(), err)
+		return Response{}, c.lost(ctx, r, t.sent.Load(), err)
 	}
 	answer, err := io.ReadAll(resp.Body) // in memory already
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return Response{}, c.lost(r, true, err)
+		return Response{}, c.lost(ctx, r, true, err)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return Response{}, c.refused(r, resp, answer)

@@ -264,6 +264,21 @@ func TestARedirectOutOfEncryptionIsRefused(t *testing.T) {
 	}
 }
 
+func TestARedirectThatCannotBeReadIsNotQuoted(t *testing.T) {
+	t.Parallel()
+	for _, location := range []string{"http://[bad" + key, "https://docs.invalid:port/" + key, "gopher://docs.invalid/" + key} {
+		cl := open(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", location)
+			w.WriteHeader(http.StatusFound)
+		}), system.Options{})
+		_, err := cl.Do(t.Context(), Request{Op: "ask"})
+		if err == nil {
+			t.Errorf("it went to %s", location)
+		}
+		leaks(t, err)
+	}
+}
+
 func TestAnAnswerIsQuotedShortAndClean(t *testing.T) {
 	t.Parallel()
 	cl := &Client{Key: devices.NewSecret(key)}
