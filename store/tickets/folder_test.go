@@ -150,14 +150,15 @@ func TestWhatIsNotThisNotesIsLeftAlone(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(root, n.Ticket), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(root, n.Ticket, "k.json"), []byte(`{"key": "other"}`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(root, n.Ticket, "k.json"), []byte(`{"ticket": "T20391", "key": "other"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, err := Folder{Path: root}.Post(t.Context(), n)
 	wantDeclined(t, "another's file", err, configs.Invalid)
-	if got := lies(t, root, n.Ticket); len(got) != 1 || got["k.json"] != `{"key": "other"}` {
+	if got := lies(t, root, n.Ticket); len(got) != 1 || got["k.json"] != `{"ticket": "T20391", "key": "other"}` {
 		t.Errorf("there lies %q", got)
 	}
+	n.Key = "k2"
 	for i, to := range []string{outside, n.Ticket} { // out of the root, and to another ticket
 		n.Ticket = []string{"L0", "L1"}[i]
 		if err := os.Symlink(to, filepath.Join(root, n.Ticket)); err != nil {

@@ -109,6 +109,9 @@ func (s *session) at(step string) error {
 	}
 	err := s.box.fault(step)
 	if errors.Is(err, errDrop) {
+		if step == "data" { // dropped after it was taken
+			s.take()
+		}
 		s.conn.Conn().Close()
 	}
 	return err
@@ -147,14 +150,18 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	err = s.at("data")
-	if err == nil || errors.Is(err, errDrop) { // dropped after it was taken
-		s.letter.body = b
-		s.box.mu.Lock()
-		defer s.box.mu.Unlock()
-		s.box.mails = append(s.box.mails, s.letter)
+	s.letter.body = b
+	if err := s.at("data"); err != nil {
+		return err
 	}
-	return err
+	s.take()
+	return nil
+}
+
+func (s *session) take() {
+	s.box.mu.Lock()
+	defer s.box.mu.Unlock()
+	s.box.mails = append(s.box.mails, s.letter)
 }
 
 func (s *session) Reset()        {}

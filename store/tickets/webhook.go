@@ -177,10 +177,8 @@ func (a act) refused(host string, resp *http.Response) error {
 }
 
 // lost is a request without an answer. Without a connection it was never sent.
+// Err holds the address and is never passed on as it is.
 func (a act) lost(ctx context.Context, host string, sent bool, err error) error {
-	for u, ok := errors.AsType[*url.Error](err); ok; u, ok = errors.AsType[*url.Error](err) {
-		err = u.Err // without the address
-	}
 	hint := "see whether " + host + " is up; what waits is sent again"
 	switch {
 	case ctx.Err() != nil:

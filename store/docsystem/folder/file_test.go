@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -78,6 +79,21 @@ func TestAnUnsyncedFileIsNotAcknowledged(t *testing.T) {
 			f.flush = good
 			attach(t, f, fwHQ, "a.txt", "x")
 		})
+	}
+}
+
+func TestAFileThatLiesThereIsSyncedBeforeItCounts(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir())
+	attach(t, f, fwHQ, "a.txt", "x")
+	var synced []string
+	f.flush = func(file *os.File) error {
+		synced = append(synced, filepath.Base(file.Name()))
+		return nil
+	}
+	attach(t, f, fwHQ, "a.txt", "x")
+	if !slices.Contains(synced, "a.txt") {
+		t.Errorf("synced were %v: whoever put the file may have died before", synced)
 	}
 }
 
