@@ -1,6 +1,7 @@
 package change_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -130,6 +131,49 @@ func TestManyWhoOpenAtOnceOpenOneChange(t *testing.T) {
 	b := &change.Book{Ledger: ledger}
 	if list, err := b.List(t.Context(), "acme"); err != nil || len(list) != 8 {
 		t.Errorf("%d changes, %v", len(list), err)
+	}
+}
+
+// A rival's events are written a moment before the first that is appended.
+type rival struct {
+	*memory.Ledger
+	first []configs.Event
+}
+
+func (r *rival) Append(ctx context.Context, e configs.Event) error {
+	first := r.first
+	r.first = nil
+	for _, f := range append(first, e) {
+		if err := r.Ledger.Append(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestAnIDThatIsTakenInTheLastMomentIsLeftToTheOther(t *testing.T) {
+	t.Parallel()
+	opens := func(ticket, device string) configs.Event {
+		return configs.Event{At: noon, Customer: "acme", By: ben, Act: "open change", Detail: map[string]any{
+			"change": "T1-fw-hq", "kind": "replace", "ticket": ticket, "old": "acme/" + device, "oldName": device}}
+	}
+	closes := configs.Event{At: noon, Customer: "acme", By: ben, Act: "close change", Detail: map[string]any{"change": "T1-fw-hq"}}
+	for name, c := range map[string]struct {
+		first   []configs.Event
+		id      string
+		follows string
+		opened  bool
+	}{
+		"by another ticket":        {[]configs.Event{opens("T1-fw", "hq")}, "T1-fw-hq-2", "", true},
+		"by the same":              {[]configs.Event{opens("T1", "fw-hq")}, "T1-fw-hq", "", false},
+		"by the same, and closed":  {[]configs.Event{opens("T1", "fw-hq"), closes}, "T1-fw-hq-2", "T1-fw-hq", true},
+		"by nobody, for all we do": {nil, "T1-fw-hq", "", true},
+	} {
+		b := &change.Book{Ledger: &rival{&memory.Ledger{}, c.first}, Now: func() time.Time { return noon }}
+		got, opened, err := b.Open(t.Context(), change.Opening{Ticket: "T1", Old: fwOld, By: ada})
+		if err != nil || got.ID != c.id || got.Old != fwOld.ID() || got.Ticket != "T1" || got.Follows != c.follows || opened != c.opened {
+			t.Errorf("%s: %v, opened %t: %+v", name, err, opened, got)
+		}
 	}
 }
 

@@ -358,15 +358,22 @@ func TestAGateOnADamagedStoreIsShut(t *testing.T) {
 	for _, op := range []string{"History", "Texts"} {
 		s := newScene(t)
 		c, _, _ := s.before()
+		given := exported(s.boxes[fwOld.Address], noon)
+		byHand, _, _, err := s.Import(t.Context(), s.open("T2", fwOld), fwOld, change.Exported{Phase: change.Before, Capture: given, Attester: "Ada", By: ada})
+		if err != nil {
+			t.Fatal(err)
+		}
 		s.repository.Faults = memory.Faults{Fail: func(o string) error {
 			if o == op {
 				return &devices.Error{Kind: devices.Damaged, Op: "read", Err: errors.New("a bit has flipped")}
 			}
 			return nil
 		}}
-		a, err := s.Gate(t.Context(), c, fwOld, ada)
-		wantKind(t, err, devices.Damaged, "a bit has flipped")
-		wantShut(t, a, "a bit has flipped")
+		for _, c := range []change.Change{c, byHand} {
+			a, err := s.Gate(t.Context(), c, fwOld, ada)
+			wantKind(t, err, devices.Damaged, "a bit has flipped")
+			wantShut(t, a, "a bit has flipped")
+		}
 	}
 }
 

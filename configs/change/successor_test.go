@@ -184,6 +184,14 @@ func TestTheAfterOfABoxThatWasReplacedInTurnDoesNotCount(t *testing.T) {
 	if !c.Succession.At.Equal(first) {
 		t.Error("seen again, it is taken for another box")
 	}
+	for _, serials := range [][]string{{"N1", "N5"}, nil} { // somebody else saw it too
+		if err := s.Book.RecordSuccession(t.Context(), c, change.Succession{By: ben, Device: fwNew.ID(), Serials: serials, HostKey: "SHA256:new"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c = s.get(c); !c.Succession.At.Equal(first) || c.Succession.By != ada {
+		t.Errorf("seen by two, it is taken for another box: %+v", c.Succession)
+	}
 	s.stands(fwNew, func(b *box) { b.serials, b.key, b.text = []string{"N2"}, "SHA256:newer", cut(b.text) })
 	c, _ = s.after()
 	if !slices.Equal(c.Succession.Serials, []string{"N2"}) {
