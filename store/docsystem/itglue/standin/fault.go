@@ -15,7 +15,7 @@ type Fault struct {
 	// What is a status ("429", "500", "502", "504", "401", …) that is answered;
 	// "cut": the connection breaks and nothing is done; "drop": it is done and
 	// the connection breaks before the answer; "late": the connection breaks and
-	// it is done afterwards; "slow": the answer takes Wait; "garbage": it is done
+	// it is done afterwards; "slow": it is done after Wait, whether or not somebody still waits; "garbage": it is done
 	// and the answer is cut short.
 	What       string
 	Method     string        // only requests of this method; empty: all, but drop, late and cut only what writes
@@ -213,7 +213,7 @@ func (s *Server) postpone(f Fault, q *request) {
 //	late 30s next=1              break the connection, carry out in 30 s
 //	late calls=3 next=1          the same after three further requests; without either, at "settle"
 //	settle                       carry out all that is late
-//	slow 2s                      answer later
+//	slow 2s                      carry out and answer later, also if nobody waits any more
 //	garbage next=1               carry out, then answer half of it
 //	list missing                 there is no list of attachments: 404; missing=405
 //	include inside               "included" stands inside "data"

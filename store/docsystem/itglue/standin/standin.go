@@ -54,9 +54,10 @@ type Server struct {
 	asked    []string
 	wrong    []string
 
-	address string
-	http    *http.Server
-	stopped chan struct{} // closed while it is down
+	address  string
+	listener net.Listener
+	http     *http.Server
+	stopped  chan struct{} // closed while it is down
 }
 
 // Access is what a key may do.
@@ -85,7 +86,7 @@ func (s *Server) Start(address string) (url string, err error) {
 	if err != nil {
 		return "", err
 	}
-	s.address = l.Addr().String()
+	s.address, s.listener = l.Addr().String(), l
 	select {
 	case <-s.stopped:
 		s.stopped = make(chan struct{})
@@ -100,15 +101,14 @@ func (s *Server) Start(address string) (url string, err error) {
 // Up begins again on the same address.
 func (s *Server) Close() {
 	s.mu.Lock()
-	h := s.http
+	defer s.mu.Unlock()
+	if s.http == nil {
+		return
+	}
+	_ = s.listener.Close() // the server closes it only once it has begun to serve
+	_ = s.http.Close()     // whoever is connected is to see just that
 	s.http = nil
-	if h != nil {
-		close(s.stopped)
-	}
-	s.mu.Unlock()
-	if h != nil {
-		_ = h.Close() // whoever is connected is to see just that
-	}
+	close(s.stopped) // after the connections: what was slow is done, and nobody hears of it
 }
 
 // Up listens again where Start did.
@@ -133,12 +133,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	stopped := s.stopped
 	s.mu.Unlock()
-	if f.What == "slow" {
-		pause(f.Wait, stopped)
-	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
 	if err != nil {
 		return // whoever sent it has gone
+	}
+	if f.What == "slow" { // who gives up waiting has it done all the same
+		pause(f.Wait, stopped)
 	}
 	if len(body) > MaxBody {
 		switch mode := s.Switched().TooLarge; mode {
