@@ -18,7 +18,7 @@ import (
 
 // technicianPatience is how long a person who stands at a rack waits for a
 // documentation system that is busy.
-const technicianPatience = 30 * time.Second
+const technicianPatience = 5 * time.Second
 
 type beforeOptions struct {
 	ticket, newName, address, driver string
@@ -201,6 +201,8 @@ func (p *program) tellProofs(r configs.Result) {
 		switch {
 		case !proof.Done:
 			continue
+		case !proof.OK && r.Err != nil && devices.KindOf(r.Err) == devices.AttachmentPending && proof.Name != "remote":
+			word = "pending" // verified elsewhere
 		case !proof.OK:
 			word = "NOT proven"
 		}

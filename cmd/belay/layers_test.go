@@ -24,6 +24,7 @@ var layers = []struct {
 	{"belay/configs/diff", []string{"belay/configs/redact"}},
 	{"belay/configs/fleet", []string{"belay/devices", "belay/configs", "belay/configs/diff"}},
 	{"belay/configs/change", []string{"belay/devices", "belay/configs", "belay/configs/diff"}},
+	{"belay/configs/conformance", []string{"belay/devices", "belay/configs", "belay/configs/redact", "belay/configs/outbox"}},
 	{"belay/configs/", []string{"belay/devices", "belay/configs", "belay/configs/redact"}},
 	{"belay/configs", []string{"belay/devices", "belay/configs/redact"}},
 	{"belay/drivers", []string{"belay/devices", "belay/devices/", "belay/configs", "belay/configs/redact"}},
@@ -38,7 +39,7 @@ var layers = []struct {
 // owners are the outside modules that only certain packages may touch.
 var owners = map[string][]string{
 	"golang.org/x/crypto/ssh":        {"belay/devices/ssh", "belay/devices/simulator", "belay/store/git", "belay/configs/change", "belay/cmd/belay"},
-	"golang.org/x/net/":              {"belay/devices/ssh"},
+	"golang.org/x/net/":              {"belay/devices/ssh", "belay/configs/change"},
 	"github.com/gosnmp/gosnmp":       {"belay/devices/snmp", "belay/devices/simulator"},
 	"github.com/go-git/":             {"belay/store/git"},
 	"modernc.org/sqlite":             {"belay/store/ledger"},

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -27,6 +28,8 @@ import (
 //	configure NAME OLD NEW           somebody changes its configuration
 //	shows NAME FILE                  its configuration is now the text of FILE
 //	rekey NAME                       the same address, another host key
+//	stands NAME OTHER                the box OTHER answers at NAME's address from now on
+//	unplug NAME                      nothing answers at NAME's address any more
 //	typed NAME REGEXP                one of the commands it was given matches
 //	exits STATUS COMMAND…            run it and want this exit status
 //	results DEVICE=RESULT…           standard output is exactly these results, one JSON object a line
@@ -61,6 +64,8 @@ func TestSessions(t *testing.T) {
 			env.Setenv("XDG_CONFIG_HOME", "")
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector's children would end a second late
 			env.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
+			env.Setenv("today", time.Now().Format(time.RFC1123Z))
+			env.Setenv("now", time.Now().Format(time.RFC3339))
 			env.Setenv("BELAY_PASSWORD", boxPassword)
 			env.Setenv("BELAY_ENABLE", boxEnable)
 			return nil
@@ -73,6 +78,8 @@ func TestSessions(t *testing.T) {
 			"configure":  scriptConfigure,
 			"shows":      scriptShows,
 			"rekey":      scriptRekey,
+			"stands":     scriptStands,
+			"unplug":     scriptUnplug,
 			"typed":      scriptTyped,
 			"exits":      scriptExits,
 			"results":    scriptResults,
@@ -185,6 +192,18 @@ func scriptRekey(ts *testscript.TestScript, _ bool, args []string) {
 	b := boxOf(ts, args, 1, "rekey NAME")
 	ts.Check(b.rekey())
 	ts.Setenv(args[0]+"_key", b.fingerprint())
+}
+
+func scriptStands(ts *testscript.TestScript, _ bool, args []string) {
+	const usage = "stands NAME OTHER"
+	b, other := boxOf(ts, args, 2, usage), boxOf(ts, args[1:], 1, usage)
+	ts.Check(b.server.Close())
+	b.dev, b.server = other.dev, &simulator.Server{Device: other.dev, HostKey: other.server.HostKey}
+	ts.Check(b.server.Start(b.address))
+}
+
+func scriptUnplug(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(boxOf(ts, args, 1, "unplug NAME").server.Close())
 }
 
 func scriptTyped(ts *testscript.TestScript, neg bool, args []string) {

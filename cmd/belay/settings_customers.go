@@ -44,7 +44,7 @@ func (d documentation) the() (kind string, o documentationOptions) {
 func (o documentationOptions) said() []string {
 	var said []string
 	for word, given := range map[string]bool{
-		"region": o.Region != "", "url": o.URL != "", "path": o.Path != "", "ca": o.CA != "", "key": o.Key != nil,
+		"region": o.Region != "", "url": o.URL != "", "path": o.Path != "", "ca": o.CA != "", "key": o.Key != nil, "max_bytes": o.MaxBytes != 0,
 	} {
 		if given {
 			said = append(said, word)

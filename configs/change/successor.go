@@ -95,7 +95,8 @@ func (d *Desk) succeeds(ctx context.Context, dev devices.Device, s Successor) (C
 	case len(fitting) > 1:
 		return Change{}, several(what, fitting)
 	case len(list) == 0:
-		return Change{}, none(what)
+		return Change{}, &devices.Error{Kind: devices.Usage, Op: "find the change", Err: fmt.Errorf("there is none for %s", what),
+			Hint: fmt.Sprintf("belay before OLD --ticket %s --new %s opens one; where nothing goes: belay after %s --ticket %s --install", quoted(what), dev.Name, dev, quoted(what))}
 	}
 	for _, c := range list {
 		if c.Closing != nil && (c.New == dev.ID() || c.New == "") {
