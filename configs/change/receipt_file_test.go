@@ -94,6 +94,8 @@ func TestAnyChangedByteOfAReceiptFails(t *testing.T) {
 		"a field more":       bytes.Replace(file, []byte("{\n"), []byte("{\n  \"verified\": true,\n"), 1),
 		"a field twice":      bytes.Replace(file, []byte("  \"signature\""), []byte("  \"belay\": \"receipt 1\",\n  \"signature\""), 1),
 		"compact":            compacted(t, file),
+		"other line ends":    bytes.ReplaceAll(file, []byte(`SIGNATURE-----\n`), []byte(`SIGNATURE-----\r\n`)),
+		"words behind it":    bytes.Replace(file, []byte(`END SSH SIGNATURE-----\n`), []byte(`END SSH SIGNATURE-----\nand more`), 1),
 		"nothing":            nil,
 	} {
 		if _, _, err := VerifyReceipt(changed, trusted); devices.KindOf(err) != devices.Refused || devices.HintOf(err) == "" {

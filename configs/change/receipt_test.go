@@ -55,7 +55,7 @@ func replaced() Change {
 	before, after := taken(Before, c.Old, "FGT60FTK1", "a"), taken(After, c.New, "FGT60FTK2", "b")
 	refused := Capture{At: at(9, 5), By: ada, Phase: Before, Device: c.Old, Checks: []configs.Check{{Name: configs.CheckEnd, Detail: "cut short after 61 lines"}}}
 	c.Captures = []Capture{refused, before, after}
-	c.Attachments = []Attachment{hung(before, "12"), hung(after, "13"), {System: "itglue", Version: "digest", Form: configs.Receipt}}
+	c.Attachments = []Attachment{hung(before, "12"), hung(after, "13"), {System: "itglue", Version: before.Version, File: "text", Form: configs.Receipt}}
 	c.Gates = []Gate{{At: at(9, 6), By: ada, Why: []string{"end mark: cut short after 61 lines"}}, {At: at(9, 12), By: ada, Open: true, Version: before.Version}}
 	c.Succession = &Succession{At: at(9, 40), By: ada, Device: c.New, Serials: []string{"FGT60FTK2"}, HostKey: after.HostKey}
 	c.Notices = []Notice{{At: at(9, 8), By: ada, To: "olga@acme.example", Text: "The backup takes longer than expected."}}
@@ -103,6 +103,9 @@ func TestAReceiptTellsAllThatIsKnown(t *testing.T) {
 	r := receiptOf(t, c)
 	if r.Old.Standing != WordVerified || r.New.Standing != WordVerified || r.State != Proven || len(r.Missing) != 0 {
 		t.Errorf("old %q, new %q, %s, missing %q", r.Old.Standing, r.New.Standing, r.State, r.Missing)
+	}
+	if diff := cmp.Diff(c.Attachments[:1], r.Old.Attachments); diff != "" {
+		t.Error(diff)
 	}
 	want := []string{"T20391-fw-hq", "replace", "proven", "T20391", "acme, site hq", "Ada Example <ada@msp.example> (as claimed)", "2026-03-14 09:10:00 UTC",
 		"acme/fw-hq", "FGT60FTK1", "FGT60FTK2", "SHA256:" + strings.Repeat("a", 43), "fortios", "partial; missing: certificates", "FortiGate 60F, 7.4.3",
@@ -197,6 +200,13 @@ func TestTheVersionsThatCountAreCompared(t *testing.T) {
 	c.Captures = append(c.Captures, again)
 	if r := receiptOf(t, c); r.Compare != "git -C customers/acme/history.git diff change/T20391-fw-hq/before-2 change/T20391-fw-hq/after" || r.Old.Version != again.Version {
 		t.Errorf("%s of %s", r.Compare, r.Old.Version)
+	}
+	// A later one that is not proven does not take its place.
+	unproven := taken(Before, c.Old, "FGT60FTK1", "d")
+	unproven.Proofs, unproven.Verified = unproven.Proofs[:1], false
+	c.Captures = append(c.Captures, unproven)
+	if r := receiptOf(t, c); r.Old.Version != again.Version {
+		t.Errorf("it rests on %s", r.Old.Version)
 	}
 }
 

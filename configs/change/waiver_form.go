@@ -22,7 +22,11 @@ func Form(c Change, w Wording, contact Contact, serials []string) string {
 	}
 	fmt.Fprintf(&b, "%s\n\n", replyAbove)
 	fmt.Fprintf(&b, "GOING ON WITHOUT A BACKUP: ticket %s\n\n", c.Ticket)
-	fmt.Fprintf(&b, "To:       %s\nCustomer: %s\n", strings.TrimSpace(contact.Name+" <"+contact.Email+">"), c.Customer)
+	to := "the authorisation contact"
+	if contact.Email != "" {
+		to = strings.TrimSpace(contact.Name + " <" + contact.Email + ">")
+	}
+	fmt.Fprintf(&b, "To:       %s\nCustomer: %s\n", to, c.Customer)
 	if c.Site != "" {
 		fmt.Fprintf(&b, "Site:     %s\n", c.Site)
 	}

@@ -128,11 +128,8 @@ func bodyText(e *message.Entity, err error, depth int) (plain, html string, _ er
 	if depth > mostDepth {
 		return "", "", errors.New("it has parts within parts without end")
 	}
-	if err != nil && !message.IsUnknownCharset(err) {
-		if message.IsUnknownEncoding(err) {
-			return "", "", nil
-		}
-		return "", "", bare(err)
+	if err != nil && !message.IsUnknownCharset(err) { // an encoding that nobody knows
+		return "", "", nil
 	}
 	kind, _, err := e.Header.ContentType()
 	if err != nil { // as mail programs do with a field that nobody can read

@@ -121,6 +121,8 @@ func TestWhatMailProgramsDoToAClauseDoesNotMatter(t *testing.T) {
 		"an answer in between":  {raw: eml("On Sat, 14 Mar 2026 at 09:10, MSP Support\n<support@msp.example> wrote:\n\n> Please write both sentences.\n\n" + agreed)},
 		"an address in capital": {raw: eml(agreed, "From: OLGA@Acme.Example")},
 		"a mailbox file":        {raw: append([]byte("From olga@acme.example Sat Mar 14 09:30:00 2026\n"), eml(agreed)...)},
+		"an unknown charset":    {raw: eml(agreed, "Content-Type: text/plain; charset=x-unheard-of")},
+		"a part nobody reads":   {raw: eml("--x\n\n"+agreed+"\n--x\nContent-Type: text/plain\nContent-Transfer-Encoding: x-unheard-of\n\n?\n--x--\n", "Content-Type: multipart/mixed; boundary=x")},
 		"one signature of two":  {raw: eml(agreed, "Authentication-Results: mx.msp.example; spf=fail smtp.mailfrom=x; dkim=fail (body hash) header.d=list.example; dkim=pass header.d=acme.example; dmarc=pass")},
 	} {
 		terms := terms()
@@ -167,6 +169,7 @@ func TestAMailIsRefusedWithEachReason(t *testing.T) {
 		"quoted after a separator":     {raw: eml("Yes. FGT60FTK1\n-----Original Message-----\n" + agreed), want: []string{clauseA, "only in what is quoted"}},
 		"quoted as Outlook does":       {raw: eml("Yes. FGT60FTK1\n________________________________\nFrom: MSP <support@msp.example>\nSent: Saturday, March 14, 2026 9:10 AM\nTo: Olga Owner\nSubject: x\n\n" + agreed), want: []string{clauseA, "only in what is quoted"}},
 		"quoted in HTML":               {raw: eml("<p>Yes. FGT60FTK1</p><div>On Sat, MSP Support wrote:<br></div><blockquote><div>"+clauseA+"</div><div>"+clauseB+"</div></blockquote>", "Content-Type: text/html"), want: []string{clauseA, "only in what is quoted"}},
+		"an HTML quote alone":          {raw: eml("<p>Yes. FGT60FTK1</p><blockquote>Hello<blockquote><p>"+clauseA+"</p></blockquote><p>"+clauseB+"</p></blockquote>Bye", "Content-Type: text/html"), want: []string{clauseA, "only in what is quoted"}},
 		"the form without quote marks": {raw: eml("Yes. FGT60FTK1\n" + form), want: []string{clauseA, "only in what is quoted"}},
 		"no ticket":                    {raw: eml(agreed, "Subject: firewall"), want: []string{"names ticket T20391"}},
 		"a longer ticket":              {raw: eml(agreed, "Subject: T203911"), want: []string{"names ticket T20391"}},
@@ -190,7 +193,7 @@ func TestAMailIsRefusedWithEachReason(t *testing.T) {
 		"after the swap":       {raw: eml(agreed, "Date: Sat, 14 Mar 2026 09:50:00 +0000"), terms: swapped, want: []string{"permission comes before"}},
 		"back-dated":           {raw: eml(agreed, "Received: from a by b with ESMTP id 1; Sat, 14 Mar 2026 09:50:00 +0000"), terms: swapped, want: []string{"arrived at"}},
 		"DMARC failed":         {raw: eml(agreed, "Authentication-Results: mx.msp.example; dkim=pass; dmarc=fail (p=reject) header.from=acme.example"), want: []string{"forged"}},
-		"SPF and DKIM failed":  {raw: eml(agreed, "Authentication-Results: mx.msp.example;\n spf=fail (nested (dkim=pass) comment) smtp.mailfrom=x;\n dkim=fail"), want: []string{"forged"}},
+		"SPF and DKIM failed":  {raw: eml(agreed, "Authentication-Results: mx.msp.example;\n spf=fail (by (another one) dkim=pass) smtp.mailfrom=x;\n dkim=fail"), want: []string{"forged"}},
 		"a wording of nothing": {raw: eml(agreed), terms: func(t *Terms) { t.Wording.Clauses = []string{clauseA} }, want: []string{"fewer than two clauses"}},
 		"everything at one time": {raw: eml("hello", "From: mallory@evil.example", "Subject: hello", "Message-ID:", "Date: Sun, 15 Mar 2026 09:30:00 +0000"),
 			want: []string{"no contact", "no Message-ID", "future", "ticket", "serial number", clauseA, clauseB}},
@@ -260,7 +263,7 @@ func TestAFormIsRefusedWithEachReason(t *testing.T) {
 		want   []string
 	}{
 		"a stranger":                {func(_ *Terms, s *Signed) { s.Contact = "Mallory" }, []string{"no contact of acme"}},
-		"nobody":                    {func(_ *Terms, s *Signed) { s.Contact = "" }, []string{"no contact of acme"}},
+		"nobody":                    {func(t *Terms, s *Signed) { s.Contact, t.Contacts[1].Name = "", "" }, []string{"no contact of acme"}},
 		"an ordinary contact":       {func(_ *Terms, s *Signed) { s.Contact = "carl@acme.example" }, []string{"not an authorised one"}},
 		"authority ended yesterday": {func(_ *Terms, s *Signed) { s.Contact = "Eva Ended" }, []string{"had ended"}},
 		"no number":                 {func(_ *Terms, s *Signed) { s.Number = " " }, []string{"no number"}},
@@ -328,6 +331,9 @@ func TestWhatIsNoMessageIsRefused(t *testing.T) {
 	deep := "Content-Type: multipart/mixed; boundary=b0\n\n"
 	for i := range 40 {
 		deep += fmt.Sprintf("--b%d\nContent-Type: multipart/mixed; boundary=b%d\n\n", i, i+1)
+	}
+	for i := range 41 {
+		deep += fmt.Sprintf("--b%d--\n", 40-i)
 	}
 	for name, raw := range map[string]string{
 		"Outlook's own": "\xd0\xcf\x11\xe0\xa1\xb1",
