@@ -56,6 +56,8 @@ func (r *resting) Error() string {
 	return fmt.Sprintf("not asked before %s: %v", r.until.UTC().Format(time.RFC3339), r.err)
 }
 
+func (r *resting) Unwrap() error { return r.err }
+
 // decline is the system's refusal in err, nil where it did not refuse.
 func decline(err error) *configs.Declined {
 	if _, ok := errors.AsType[*remote](err); !ok {
@@ -122,10 +124,11 @@ func passing(err error) bool {
 func (d *desk) outcome(o *Office, err error) {
 	why := decline(err)
 	_, there := errors.AsType[*remote](err)
+	_, unasked := errors.AsType[*resting](err)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
-	case err != nil && !there, errors.Is(err, context.Canceled):
+	case err != nil && !there, unasked, errors.Is(err, context.Canceled):
 		return // it was not asked, or not heard
 	case err == nil, why != nil && why.Why != configs.Busy && why.Why != configs.Unauthorized:
 		d.failures, d.rest, d.why = 0, time.Time{}, nil

@@ -323,6 +323,113 @@ func TestUrgentLettersGoFirstAndADrainStopsWhenItIsAsked(t *testing.T) {
 	}
 }
 
+func TestADrainLeavesALetterThatWasPutOffMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.doc.Fail = func(string) error { return &configs.Declined{Why: configs.Busy, Err: errors.New("down")} }
+	for _, id := range []devices.ID{"acme/fw-a", "acme/fw-b"} {
+		s.device(id)
+		s.prove(s.office(), s.commit(id, string(id)))
+	}
+	s.doc.Fail = nil
+	s.pass(time.Hour)
+	o := s.office()
+	o.Parallel = 1
+	err := o.Drain(t.Context(), s.Now(), func(done, _ int) {
+		if done > 1 {
+			return
+		}
+		l, ok, err := s.outbox.Claim(t.Context(), 2, s.Now().Add(time.Minute)) // another process has tried it just now
+		if err != nil || !ok {
+			t.Errorf("claimed %t, %v", ok, err)
+		}
+		l.Due, l.Lease = s.Now().Add(time.Minute), ""
+		if err := s.outbox.Save(t.Context(), l); err != nil {
+			t.Error(err)
+		}
+	})
+	if n := s.doc.Calls()["Attach"]; err != nil || n != 1 {
+		t.Errorf("error %v, sent %d letters, want 1", err, n)
+	}
+}
+
+func TestASystemThatIsLeftAloneIsAskedAgainWhenAPersonSaysSo(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	refused := true
+	s.doc.Fail = func(string) error {
+		if refused {
+			return &configs.Declined{Why: configs.Unauthorized, Err: errors.New("the key has ended")}
+		}
+		return nil
+	}
+	o := s.office()
+	for i := range 10 {
+		id := devices.ID(fmt.Sprintf("acme/fw-%d", i))
+		s.device(id)
+		if _, err := s.prove(o, s.commit(id, string(id))); devices.KindOf(err) != devices.AttachmentPending || !strings.Contains(err.Error(), "the key has ended") || !strings.Contains(devices.HintOf(err), "key") {
+			t.Errorf("error %v with hint %q", err, devices.HintOf(err))
+		}
+	}
+	if n := s.doc.Calls()["FindItems"]; n != 3 {
+		t.Errorf("asked %d times", n)
+	}
+	refused = false
+	s.drain(o)
+	if n := s.doc.Calls()["Attach"]; n != 0 {
+		t.Errorf("asked %d times while it is left alone", n)
+	}
+	if n, err := o.Retry(t.Context(), configs.LetterFilter{To: "itglue"}); n != 10 || err != nil {
+		t.Errorf("%d letters, error %v", n, err)
+	}
+	s.drain(o)
+	if n := len(s.letters(configs.LetterFilter{Waiting: true})); n != 0 {
+		t.Errorf("%d letters still wait", n)
+	}
+}
+
+func TestWhereTheItemIsGoneTheLetterGoesToTheOneThatWasMatchedInstead(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	it := s.device("acme/fw-hq")
+	s.doc.Trouble = once("Attach", memory.Trouble{Err: errLost, Done: true})
+	o := s.office()
+	v := s.commit("acme/fw-hq", "one")
+	s.prove(o, v)
+	s.doc.Drop(it.ID)
+	s.pass(time.Second)
+	if _, err := s.prove(o, v); err == nil || s.letters(configs.LetterFilter{})[0].Began.IsZero() {
+		t.Errorf("error %v, and it counts as never sent", err)
+	}
+	other := configs.Item{Organization: "org-acme", ID: "9"}
+	s.doc.Add(other)
+	if err := s.items.Map(t.Context(), configs.Mapping{To: "itglue", Device: "acme/fw-hq", Item: other, How: "person", By: ada, At: s.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	s.mustProve(o, v)
+	if n := len(s.names("9")); n != 1 {
+		t.Errorf("%d files hang on the item that was matched", n)
+	}
+}
+
+func TestAnItemThatIsGoneAtTheUploadIsLookedAtAnew(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	it := s.device("acme/fw-hq")
+	o := s.office()
+	s.mustProve(o, s.commit("acme/fw-hq", "one"))
+	s.doc.Drop(it.ID)
+	v := s.commit("acme/fw-hq", "two")
+	for _, says := range []string{"there is no item", "not there any more"} { // over there; then by a look
+		if _, err := s.prove(o, v); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("error %v, want that it says %q", err, says)
+		}
+	}
+	if c := s.doc.Calls(); c["Attach"] != 2 || c["Items"] != 1 {
+		t.Errorf("calls %v", c)
+	}
+}
+
 func TestABacklogDrainsAtThePaceOfTheAccount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -64,6 +64,7 @@ type Office struct {
 	Log        func(string)
 	Jitter     func() float64 // from 0 up to 1, so that not all come back at once
 
+	Enough   func() bool   // tells a Drain to take up no further letter; nil: never
 	Parallel int           // letters under way to one system at once; 0: 4
 	Settle   time.Duration // a letter that was sent may turn up so much later; 0: 3 minutes
 	Patience time.Duration // how long Send and Prove wait for a system that is busy; 0: one try

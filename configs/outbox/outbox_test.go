@@ -173,6 +173,17 @@ func (a altered) Texts(_ context.Context, v configs.Version) ([]configs.Text, er
 	return snap.Texts, nil
 }
 
+func TestALetterBringsOnlyWhatItsNameSays(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.device("acme/fw-hq")
+	v := s.commit("acme/fw-hq", "one")
+	_, err := s.office().Send(t.Context(), configs.Letter{To: "itglue", Device: v.ID, Version: v.Commit, File: configs.MainFile, Form: configs.InSeal, Name: "fw-hq_sha256-1a2b3c4d.age"})
+	if devices.KindOf(err) != devices.Damaged || s.doc.Calls()["Attach"] != 0 {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestWhatCannotArriveIsPendingWithAHint(t *testing.T) {
 	t.Parallel()
 	declined := func(why configs.Decline) error {

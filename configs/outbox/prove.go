@@ -17,7 +17,11 @@ import (
 func (o *Office) prove(ctx context.Context, p Place, l *configs.Letter, item configs.Item, id string) (ok bool, err error) {
 	all, err := p.System.Attached(ctx, item)
 	if err != nil {
-		return false, overThere(fmt.Errorf("list what hangs on %s: %w", item, err))
+		err = overThere(fmt.Errorf("list what hangs on %s: %w", item, err))
+		if d := decline(err); d != nil && d.Why == configs.Gone {
+			o.forget(ctx, p, item)
+		}
+		return false, err
 	}
 	var whole, spoiled []configs.Attachment
 	for _, a := range named(all, l.Name) {

@@ -137,6 +137,20 @@ func (r renamed) Attached(ctx ctx, it configs.Item) ([]configs.Attachment, error
 	return all, err
 }
 
+func TestWhatHangsOnTheItemOfTheBoxBeforeStays(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.place.Keep = 1
+	s.device("acme/fw-hq")
+	s.nights("acme/fw-hq", 0, 2)
+	s.doc.Add(configs.Item{Organization: "org-acme", ID: "new", Serials: []string{"SN-NEW"}})
+	s.nights("acme/fw-hq", 2, 4, func(snap *configs.Snapshot) { snap.Identity.Serials = []string{"SN-NEW"} })
+	s.wantOne("acme/fw-hq", "night 1")
+	if ls := s.letters(configs.LetterFilter{Hanging: true}); len(s.names("new")) != 1 || len(ls) != 2 {
+		t.Errorf("on the new item %v, %d letters hang", s.names("new"), len(ls))
+	}
+}
+
 func TestNothingIsTakenDownBeforeANewerOneIsProven(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
