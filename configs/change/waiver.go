@@ -190,7 +190,7 @@ func (t Terms) moment(what string, given time.Time) (f Faults) {
 	if given.IsZero() {
 		return Faults{fmt.Sprintf("%s has no date that can be read.", what)}
 	}
-	if given.After(t.Now) {
+	if given.After(t.Now.Add(skew)) {
 		f = append(f, fmt.Sprintf("%s is dated in the future: %s.", what, moment(given)))
 	}
 	if given.Before(t.Change.At.Add(-waiverMayPrecede)) {

@@ -271,7 +271,7 @@ func TestAFormIsRefusedWithEachReason(t *testing.T) {
 		"no scan":                   {func(_ *Terms, s *Signed) { s.Scan = "scan.jpg" }, []string{"no scan"}},
 		"the number used before":    {used(Waiver{Form: "o-118"}), []string{"Form O-118 was used for another change"}},
 		"the scan used before":      {used(Waiver{Scan: signed().Scan}), []string{"This scan was used for another change"}},
-		"initialled later":          {func(_ *Terms, s *Signed) { s.At = at(10, 1) }, []string{"in the future"}},
+		"initialled later":          {func(_ *Terms, s *Signed) { s.At = at(10, 2) }, []string{"in the future"}},
 		"initialled after the swap": {func(t *Terms, s *Signed) { t.Change.Succession = &Succession{At: s.At} }, []string{"permission comes before"}},
 		"initialled long ago":       {func(_ *Terms, s *Signed) { s.At = at(9, 0).AddDate(0, -2, 0) }, []string{"more than 30 days"}},
 		"no time":                   {func(t *Terms, s *Signed) { s.At = time.Time{} }, []string{"no date"}},
