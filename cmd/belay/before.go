@@ -16,9 +16,12 @@ import (
 	"belay/devices"
 )
 
-// technicianPatience is how long a person who stands at a rack waits for a
-// documentation system that is busy.
-const technicianPatience = 5 * time.Second
+// How long a person who stands at a rack waits: for a documentation system that is
+// busy, and for what others have left in the outbox.
+const (
+	technicianPatience = 5 * time.Second
+	aMoment            = 2 * time.Second
+)
 
 type beforeOptions struct {
 	ticket, newName, address, driver string
@@ -164,6 +167,7 @@ func (p *program) tellTaken(ctx context.Context, w *workspace, c change.Change, 
 		}
 	}
 	w.maintain(ctx, p.err, []configs.Result{r})
+	w.drain(ctx, p, aMoment)
 	switch {
 	case err != nil:
 		return err

@@ -137,6 +137,11 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 		fmt.Fprintln(p.out, summary(results, p.now().Sub(began)))
 	}
 	w.maintain(ctx, p.err, results)
+	if len(list) > 1 {
+		w.drain(ctx, p, time.Hour)
+	} else {
+		w.drain(ctx, p, aMoment)
+	}
 	if err != nil {
 		return err
 	}

@@ -79,6 +79,7 @@ func (p *program) runClose(ctx context.Context, w *workspace, c change.Change) e
 	if err != nil {
 		return err
 	}
+	defer w.drain(ctx, p, aMoment)
 	return p.tellClosed(c, "receipt sha256:"+digest)
 }
 

@@ -16,6 +16,7 @@ import (
 	"belay/devices"
 	"belay/devices/simulator"
 	"belay/drivers"
+	"belay/store/docsystem/itglue/standin"
 )
 
 // demoDevices are the made-up customer's. Each is made from the first
@@ -48,7 +49,9 @@ func (p *program) demoCommand() *cobra.Command {
 		Long: `Makes a customer with simulated devices of several vendors, each behind real SSH on this
 machine's loopback address, and captures them: some are fine, one cuts its configuration
 short, one is another box than the inventory says, one masks its secrets. Then one
-configuration changes. Leaves nothing behind unless --keep names a folder.`,
+configuration changes, and a firewall is replaced: the gate refuses and opens, both
+configurations hang in a stand-in for IT Glue, a waiver is refused and accepted, the receipt
+is signed. Leaves nothing behind unless --keep names a folder.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.runDemo(cmd.Context(), keep) },
 	}
 	cmd.Flags().StringVar(&keep, "keep", "", "leave the demo's `FOLDER` behind, to look around in")
@@ -81,6 +84,13 @@ func (p *program) runDemo(ctx context.Context, keep string) (err error) {
 	return d.play(ctx, keep != "")
 }
 
+const demoSettings = `inventory: [devices.yaml]
+host_keys: first-use
+master: {file: master.age}
+logins:
+  default: {user: belay, password: {file: password}, enable: {file: password}}
+`
+
 // A demo is a customer that does not exist.
 type demo struct {
 	p       *program
@@ -88,10 +98,15 @@ type demo struct {
 	servers []*simulator.Server
 	files   map[string]*simulator.Device // by name
 	rows    strings.Builder              // of the inventory
+	glue    *standin.Server              // its IT Glue
+	url     string                       // of it
 }
 
 func (d *demo) close() error {
 	var errs []error
+	if d.glue != nil {
+		d.glue.Close()
+	}
 	for _, s := range d.servers {
 		errs = append(errs, s.Close())
 	}
@@ -104,7 +119,12 @@ func (d *demo) serve() error {
 	if err != nil {
 		return err
 	}
-	for _, made := range demoDevices {
+	d.glue = standin.New()
+	d.glue.AddOrganization(standin.Organization{ID: demoOrganization, Name: "Acme"})
+	if d.url, err = d.glue.Start("127.0.0.1:0"); err != nil {
+		return err
+	}
+	for i, made := range demoDevices {
 		script := catalog.Transcripts(made.driver)[0]
 		t, err := simulator.Parse(script.Name, script.Text)
 		if err != nil {
@@ -134,9 +154,12 @@ func (d *demo) serve() error {
 			return err
 		}
 		fmt.Fprintf(&d.rows, "  - {name: %s, customer: acme, site: %s, address: %s, port: %s, driver: %s", made.name, made.site, host, port, made.driver)
-		if len(t.Facts.Serials) > 0 {
-			fmt.Fprintf(&d.rows, ", serial: [%s]", strings.Join(t.Facts.Serials, ", "))
+		serials := t.Facts.Serials
+		if len(serials) == 0 { // it names none itself: the label's
+			serials = []string{fmt.Sprintf("LAB%04d", i)}
 		}
+		fmt.Fprintf(&d.rows, ", serial: [%s]", strings.Join(serials, ", "))
+		d.glue.AddConfiguration(standin.Configuration{ID: demoItem + i, Organization: demoOrganization, Name: strings.ToUpper(made.name), Serial: serials[0]})
 		d.rows.WriteString("}\n")
 	}
 	return nil
@@ -146,7 +169,8 @@ func (d *demo) serve() error {
 func (d *demo) settings() error {
 	for name, text := range map[string]string{
 		"password":     "demo\n",
-		"belay.yaml":   "inventory: [devices.yaml]\nhost_keys: first-use\nmaster: {file: master.age}\nlogins:\n  default: {user: belay, password: {file: password}, enable: {file: password}}\n",
+		"itglue-key":   standin.Key + "\n",
+		"belay.yaml":   demoSettings + fmt.Sprintf(demoDocumentation, d.url, demoOrganization),
 		"devices.yaml": "devices:\n" + d.rows.String(),
 	} {
 		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
@@ -178,10 +202,16 @@ func (d *demo) quiet(ctx context.Context, out, errs io.Writer, args ...string) (
 	root.SetArgs(append([]string{"--config", filepath.Join(d.dir, settingsFile)}, args...))
 	err := root.ExecuteContext(ctx)
 	var status exitStatus
-	if errors.As(err, &status) {
+	switch {
+	case err == nil:
+		return 0, nil
+	case errors.As(err, &status):
 		return int(status), nil
+	case ctx.Err() != nil:
+		return 0, err
 	}
-	return 0, err
+	tell(errs, err)
+	return exitCode(devices.KindOf(err)), nil
 }
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.p.out, format+"\n", args...) }
@@ -211,6 +241,12 @@ func (d *demo) play(ctx context.Context, kept bool) error {
 		return err
 	}
 	if _, err := d.belay(ctx, "search", "^hostname"); err != nil {
+		return err
+	}
+	if err := d.replace(ctx); err != nil {
+		return err
+	}
+	if err := d.waive(ctx); err != nil {
 		return err
 	}
 	if _, err := d.belay(ctx, "verify"); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"belay/configs"
 	"belay/configs/change"
 	"belay/devices"
 )
@@ -31,15 +32,10 @@ Exit status: 0 yes; 3 no; 2 wrong usage; 1 something broke; 8 the store is damag
 				return err
 			}
 			defer w.close()
-			c, err := w.change(cmd.Context(), args[0], ticket, true)
-			if err != nil {
+			a, err := w.askGate(cmd.Context(), args[0], ticket)
+			if err != nil && a.Device == "" {
 				return err
 			}
-			old, err := w.oldDevice(c)
-			if err != nil {
-				return err
-			}
-			a, err := w.desk.Gate(cmd.Context(), c, old, w.by)
 			if p.json {
 				if err := p.printJSON(a); err != nil {
 					return err
@@ -47,10 +43,10 @@ Exit status: 0 yes; 3 no; 2 wrong usage; 1 something broke; 8 the store is damag
 			} else {
 				p.tellAnswer(a)
 			}
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
-			}
-			if !a.Open {
+			case !a.Open:
 				return exitStatus(exitCode(devices.GateShut))
 			}
 			return nil
@@ -58,6 +54,28 @@ Exit status: 0 yes; 3 no; 2 wrong usage; 1 something broke; 8 the store is damag
 	}
 	cmd.Flags().StringVar(&ticket, "ticket", "", "of which ticket, where a device has several changes")
 	return cmd
+}
+
+// askGate asks the gate of a change. Of a device that has none it is shut.
+func (w *workspace) askGate(ctx context.Context, word, ticket string) (change.Answer, error) {
+	c, err := w.change(ctx, word, ticket, true)
+	if errors.Is(err, change.ErrNone) {
+		if d, found := w.inventory.Find(word); found == nil {
+			if ticket == "" {
+				ticket = "TICKET"
+			}
+			return change.Answer{Device: d.String(), State: change.Open, Why: []string{"no change of it is open: nothing was taken for one"},
+				FailingChecks: []configs.Check{}, FailingProofs: []configs.Proof{}, Next: "belay before " + d.String() + " --ticket " + ticket}, nil
+		}
+	}
+	if err != nil {
+		return change.Answer{}, err
+	}
+	old, err := w.oldDevice(c)
+	if err != nil {
+		return change.Answer{}, err
+	}
+	return w.desk.Gate(ctx, c, old, w.by)
 }
 
 // change finds the change that a word means: a device's, a change's id or a
@@ -69,22 +87,7 @@ func (w *workspace) change(ctx context.Context, word, ticket string, open bool) 
 	if err == nil || found != nil {
 		return c, err
 	}
-	q = change.Query{Device: d.ID(), Ticket: ticket, Open: open}
-	c, err = w.desk.Book.Find(ctx, q)
-	if err != nil && devices.KindOf(err) == devices.Usage && ticket == "" {
-		if hint := devices.HintOf(err); hint == "" || c.ID == "" {
-			err = &devices.Error{Kind: devices.Usage, Op: "find the change of", Device: d.String(), Err: errors.Unwrap(err), Hint: betterHint(hint, d)}
-		}
-	}
-	return c, err
-}
-
-// betterHint names the device where a hint could not.
-func betterHint(hint string, d devices.Device) string {
-	if hint == "" || hint == "belay before DEVICE --ticket TICKET opens one" {
-		return "belay before " + d.String() + " --ticket TICKET opens one"
-	}
-	return hint
+	return w.desk.Book.Find(ctx, change.Query{Device: d.ID(), Ticket: ticket, Open: open})
 }
 
 // oldDevice is the device that goes, as the inventory has it.

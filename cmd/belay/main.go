@@ -90,7 +90,7 @@ Start with "belay demo", then "belay init".`,
 	root.AddCommand(
 		p.initCommand(), p.demoCommand(), p.devicesCommand(), p.captureCommand(), p.acceptCommand(),
 		p.beforeCommand(), p.gateCommand(), p.afterCommand(), p.closeCommand(), p.waiveCommand(), p.importCommand(), p.attestCommand(),
-		p.receiptCommand(), p.docsCommand(), p.openCommand(),
+		p.receiptCommand(), p.changesCommand(), p.docsCommand(), p.openCommand(),
 		p.logCommand(), p.showCommand(), p.diffCommand(), p.searchCommand(), p.revealCommand(),
 		p.verifyCommand(), p.driversCommand(), p.keysCommand(), p.versionCommand(),
 	)

@@ -203,10 +203,11 @@ func (w *workspace) known(ctx context.Context) (map[string]devices.ID, error) {
 	return known, nil
 }
 
-// drain brings what waits in the outbox, within reason for who waits.
+// drain brings what else waits in the outbox. After a while it takes up no more:
+// what is under way ends, the rest is for the next command.
 func (w *workspace) drain(ctx context.Context, p *program, within time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
+	until := w.now().Add(within)
+	w.office.Enough = func() bool { return w.now().After(until) }
 	if err := w.office.Drain(ctx, w.now(), nil); err != nil && ctx.Err() == nil {
 		warn(p.err, "the outbox: %v", err)
 	}

@@ -83,10 +83,13 @@ func (b *Book) find(ctx context.Context, customer string, fits func(head Change)
 	return list, nil
 }
 
+// ErrNone says that there is no such change.
+var ErrNone = errors.New("there is none")
+
 func none(what string) error {
-	err := errors.New("there is none")
+	err := ErrNone
 	if what != "" {
-		err = fmt.Errorf("there is none for %s", what)
+		err = fmt.Errorf("%w for %s", ErrNone, what)
 	}
 	return &devices.Error{Kind: devices.Usage, Op: "find the change", Err: err, Hint: "belay before DEVICE --ticket TICKET opens one"}
 }

@@ -199,7 +199,7 @@ func (c Change) explain(a *Answer, now time.Time, p Policy) {
 	a.FailingProofs = append(a.FailingProofs, k.failingProofs()...)
 	for _, f := range a.FailingChecks {
 		a.Why = append(a.Why, f.Name+": "+f.Detail)
-		if f.Name == configs.CheckSize {
+		if f.Name == configs.CheckSize && len(a.FailingChecks) == 1 {
 			a.Next = fmt.Sprintf("belay accept %s --reason TEXT", c.named())
 		}
 	}
