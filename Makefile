@@ -17,7 +17,7 @@ build: ## build ./belay
 demo: build ## watch it keep good copies and refuse bad ones (no network, no root)
 	./belay demo
 
-test: peers ## run all tests with the race detector, against real OpenSSH, FRR, net-snmp and git
+test: peers ## run all tests with the race detector, against real OpenSSH, FRR, net-snmp, git and Chromium
 	$(GO) test -race -timeout 14m ./...
 	$(GO) test -timeout 5m -run TestNoBadCopyIsKept ./drivers # all 8,000 faults: a sample of them ran above, where each is twenty times as dear
 
@@ -43,7 +43,7 @@ release: ## build for Linux and macOS into dist/
 # The real parts that the tests run against, from Debian. Without root, what is
 # missing is named, and the tests that need it say that they skip; under CI=true
 # they fail instead.
-PEERS := git openssh-server openssh-client frr snmpd snmp age zstd
+PEERS := git openssh-server openssh-client frr snmpd snmp age zstd jq chromium poppler-utils
 peers:
 	@missing=; for p in $(PEERS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \

@@ -7,6 +7,8 @@
 //
 //	belay-data/
 //	  belay.db                    SQLite: ledger, check log, refusals, host keys, outbox, items, papers, pace
+//	  signer.age                  the ed25519 key that signs receipts (PKCS #8 in PEM), encrypted to the master identity
+//	  signer.pub                  its public half, as in authorized_keys; while it is there a missing signer.age is a loss
 //	  customers/CUSTOMER/         all that is this customer's, and nothing of another's
 //	    history.git/              a bare git repository: the history of every device
 //	    latest/DEVICE/            newest sealed originals, only of systems that salt their secrets
