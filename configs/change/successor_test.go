@@ -92,6 +92,9 @@ func TestABoxWithoutASerialNumberIsToldByItsHostKeyOrByAPerson(t *testing.T) {
 			err = r.Err
 		}
 		wantKind(t, err, devices.Refused, "nothing tells it from the old box")
+		if !known && (s.versions(fwNew) > 0 || len(s.pins) > 0) {
+			t.Errorf("neither has a serial number, and yet %d versions and pins %q", s.versions(fwNew), s.pins)
+		}
 		c = s.get(c)
 		if _, counts := c.Counts(change.After, s.policy); counts || c.Succession != nil || r.Verified || !strings.Contains(devices.HintOf(err), "--reason") {
 			t.Errorf("%+v", c)
