@@ -143,6 +143,7 @@ func (o *Office) hang(ctx context.Context, p Place, l *configs.Letter) error {
 	told, err := p.System.Attach(ctx, item, f)
 	if err != nil {
 		err = overThere(err)
+		l.Began = o.Now() // until now it may have been under way
 		if d := decline(err); d != nil {
 			l.Began = before
 			if d.Why == configs.Gone {
