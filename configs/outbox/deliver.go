@@ -25,8 +25,12 @@ func (o *Office) deliver(ctx context.Context, id int64, wanted func(configs.Lett
 	}
 	l.Tries++
 	d := o.desk(l.To)
-	err = o.inHand(ctx, &l, func(ctx context.Context) error { return o.bring(ctx, d, &l) })
+	var all []configs.Attachment
+	err = o.inHand(ctx, &l, func(ctx context.Context) (err error) { all, err = o.bring(ctx, d, &l); return err })
 	d.outcome(o, err)
+	if err == nil && !l.Urgent { // who waits for an urgent one need not wait for this
+		o.tidy(ctx, d, l, all)
+	}
 	if err == nil || errors.Is(err, configs.ErrLeaseLost) {
 		return l, true, err
 	}
@@ -84,16 +88,17 @@ func (o *Office) inHand(ctx context.Context, l *configs.Letter, f func(context.C
 	return err
 }
 
-// bring delivers a letter in hand to whichever system it is for.
-func (o *Office) bring(ctx context.Context, d *desk, l *configs.Letter) error {
+// bring delivers a letter in hand to whichever system it is for, and returns
+// what hangs on its item then.
+func (o *Office) bring(ctx context.Context, d *desk, l *configs.Letter) ([]configs.Attachment, error) {
 	leave, err := enter(ctx, d.seats)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer leave()
 	if o.Patience == 0 { // who waits asks again, at growing distance
 		if err := d.rests(o.Now()); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if p, ok := o.place(l.Customer, l.To); ok {
@@ -101,44 +106,44 @@ func (o *Office) bring(ctx context.Context, d *desk, l *configs.Letter) error {
 	}
 	if o.Tickets != nil && l.Form == configs.Receipt {
 		if t, ok := o.Tickets(l.To); ok {
-			return o.post(ctx, t, l)
+			return nil, o.post(ctx, t, l)
 		}
 	}
-	return stay(fmt.Errorf("%s has no system called %s in the settings", l.Customer, l.To))
+	return nil, stay(fmt.Errorf("%s has no system called %s in the settings", l.Customer, l.To))
 }
 
 // hang brings a letter to a documentation system: once, and proven.
-func (o *Office) hang(ctx context.Context, p Place, l *configs.Letter) error {
+func (o *Office) hang(ctx context.Context, p Place, l *configs.Letter) ([]configs.Attachment, error) {
 	v, stands, err := o.version(ctx, *l)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	item, err := o.item(ctx, p, *l, v, stands)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !l.Began.IsZero() && (item.ID != l.Item.ID || item.Organization != l.Item.Organization) {
 		l.Began = time.Time{} // where it was sent to is gone, and the device has another item by now
 	}
 	if !l.Began.IsZero() {
 		// It may be there: sent once more it would hang there twice.
-		if ok, err := o.prove(ctx, p, l, item, ""); ok || err != nil {
-			return err
+		if all, err := o.prove(ctx, p, l, item, ""); all != nil || err != nil {
+			return all, err
 		}
 		if until := l.Began.Add(o.settle()); o.Now().Before(until) {
-			return &settling{until}
+			return nil, &settling{until}
 		}
 	}
 	f, err := o.file(ctx, *l, v)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	before := l.Began
 	l.Item, l.Began, l.Digest, l.Second = item, o.Now(), digestOf(f.Bytes), p.Second
 	l.Attachment = configs.Attachment{Name: l.Name, Bytes: len(f.Bytes)} // what to look for
 	if err := o.Outbox.Save(ctx, *l); err != nil {
 		l.Began = before
-		return err
+		return nil, err
 	}
 	told, err := p.System.Attach(ctx, item, f)
 	if err != nil {
@@ -150,13 +155,13 @@ func (o *Office) hang(ctx context.Context, p Place, l *configs.Letter) error {
 				o.forget(ctx, p, item)
 			}
 		}
-		return err
+		return nil, err
 	}
-	ok, err := o.prove(ctx, p, l, item, told.ID)
-	if err == nil && !ok {
+	all, err := o.prove(ctx, p, l, item, told.ID)
+	if err == nil && all == nil {
 		err = overThere(fmt.Errorf("it was taken as attachment %s, but is not listed", told.ID))
 	}
-	return err
+	return all, err
 }
 
 // post brings a receipt to its ticket. There is no list to look at: what a

@@ -12,22 +12,22 @@ import (
 )
 
 // prove looks for a letter's file on its item and compares it with what was
-// sent. ok is false where nothing of that name hangs there. The id is the one
-// that the system told, empty where no answer came.
-func (o *Office) prove(ctx context.Context, p Place, l *configs.Letter, item configs.Item, id string) (ok bool, err error) {
+// sent. It returns all that hangs there, nil where the file does not. The id is
+// the one that the system told, empty where no answer came.
+func (o *Office) prove(ctx context.Context, p Place, l *configs.Letter, item configs.Item, id string) ([]configs.Attachment, error) {
 	all, err := p.System.Attached(ctx, item)
 	if err != nil {
 		err = overThere(fmt.Errorf("list what hangs on %s: %w", item, err))
 		if d := decline(err); d != nil && d.Why == configs.Gone {
 			o.forget(ctx, p, item)
 		}
-		return false, err
+		return nil, err
 	}
 	var whole, spoiled []configs.Attachment
 	for _, a := range named(all, l.Name) {
 		good, err := o.compare(ctx, p, l, item, &a)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		if good {
 			whole = append(whole, a)
@@ -37,9 +37,9 @@ func (o *Office) prove(ctx context.Context, p Place, l *configs.Letter, item con
 	}
 	switch {
 	case len(whole) == 0 && len(spoiled) > 0:
-		return false, o.spoiled(ctx, p, l, item, spoiled)
+		return nil, o.spoiled(ctx, p, l, item, spoiled)
 	case len(whole) == 0:
-		return false, nil
+		return nil, nil
 	}
 	arrived := *l
 	arrived.Item, arrived.Attachment, arrived.Second = item, whole[0], p.Second
@@ -51,10 +51,9 @@ func (o *Office) prove(ctx context.Context, p Place, l *configs.Letter, item con
 		events = append(events, o.posted(arrived))
 	}
 	if err := o.proven(ctx, l, arrived, events...); err != nil {
-		return false, err
+		return nil, err
 	}
-	o.tidy(ctx, p, *l, all)
-	return true, nil
+	return all, nil
 }
 
 // named are the attachments of that name, the oldest first.

@@ -13,11 +13,20 @@ import (
 // what landed twice, and what is older than the newest that stay. It touches
 // nothing that the outbox has not recorded on this very item. What fails is left
 // for the next letter.
-func (o *Office) tidy(ctx context.Context, p Place, l configs.Letter, all []configs.Attachment) {
+func (o *Office) tidy(ctx context.Context, d *desk, l configs.Letter, all []configs.Attachment) {
+	p, ok := o.place(l.Customer, l.To)
+	if !ok {
+		return // a ticket
+	}
 	remover, ok := p.System.(configs.AttachmentRemover)
 	if !ok || p.Keep <= 0 && !repeated(all) {
 		return
 	}
+	leave, err := enter(ctx, d.seats)
+	if err != nil {
+		return
+	}
+	defer leave()
 	var mine []configs.Letter // on this item, the oldest first
 	for h, err := range o.Outbox.Letters(ctx, configs.LetterFilter{To: l.To, Device: l.Device, Hanging: true}) {
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"belay/configs"
@@ -197,6 +198,35 @@ func TestARemovalThatFailedIsTriedWithTheNextOne(t *testing.T) {
 	fail = false
 	s.nights("acme/fw-hq", 3, 4)
 	s.wantOne("acme/fw-hq", "night 3")
+}
+
+// patient takes its time to remove.
+type patient struct{ *memory.Documentation }
+
+func (p patient) RemoveAttachment(ctx ctx, it configs.Item, a configs.Attachment) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(5 * time.Minute):
+		return p.Documentation.RemoveAttachment(ctx, it, a)
+	}
+}
+
+func TestARemovalMayTakeItsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.doc.Now, s.outbox.Now = time.Now, time.Now
+		s.place.Keep, s.place.System = 1, patient{s.doc}
+		s.device("acme/fw-hq")
+		o := s.office()
+		o.Now = time.Now
+		for _, text := range []string{"one", "two"} {
+			s.mustProve(o, s.commit("acme/fw-hq", text))
+			time.Sleep(time.Hour)
+		}
+		s.wantOne("acme/fw-hq", "two")
+	})
 }
 
 func TestWhatWasTakenDownHangsAgainWhereItIsAskedFor(t *testing.T) {
