@@ -20,7 +20,7 @@ import (
 
 func (p *program) keysCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "keys", Short: "List, make and escrow keys; keep logins in the vault"}
-	cmd.AddCommand(p.keysList(), p.keysMake(), p.keysEscrow(), p.keysReplace(), p.keysLogin())
+	cmd.AddCommand(p.keysList(), p.keysMake(), p.keysEscrow(), p.keysReplace(), p.keysLogin(), p.keysSigner())
 	return cmd
 }
 
@@ -56,6 +56,30 @@ func (p *program) keysList() *cobra.Command {
 					columns(p.out, rows)
 				}
 				return nil
+			})
+		},
+	}
+}
+
+func (p *program) keysSigner() *cobra.Command {
+	return &cobra.Command{
+		Use: "signer", Short: "Print the public key of receipts, for whoever checks them", Args: cobra.NoArgs,
+		Long: `Prints the public half of the key that signs receipts, as a line of the allowed_signers file of
+ssh-keygen. Whoever has it checks receipts away from here: belay receipt verify --signers FILE, or
+ssh-keygen -Y verify. Give it to them over another way than the receipts.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withVault(cmd.Context(), func(w *workspace) error {
+				key, err := w.vault.SignerKey(cmd.Context())
+				if err != nil {
+					return err
+				}
+				kind, rest, _ := strings.Cut(strings.TrimSpace(key), " ")
+				blob, comment, _ := strings.Cut(rest, " ")
+				if comment == "" {
+					comment = "belay"
+				}
+				_, err = fmt.Fprintf(p.out, "%s namespaces=\"belay-receipt\" %s %s\n", comment, kind, blob)
+				return err
 			})
 		},
 	}

@@ -70,6 +70,9 @@ func (w *workspace) place(name, customer string) outbox.Place {
 		Restrict:     o.Restricted == nil || *o.Restricted,
 		Organization: func(c string) string { return string(w.settings.Customers[c].Organization) },
 	}
+	if p.Form == configs.Redacted {
+		p.Second = false // it restores nothing: no second place of the backup
+	}
 	if sys.Own {
 		p.Organization = nil
 	}
