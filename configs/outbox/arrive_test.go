@@ -322,3 +322,27 @@ func TestAnItemThatIsGoneAtTheUploadIsLookedAtAnew(t *testing.T) {
 		t.Errorf("calls %v", c)
 	}
 }
+
+func TestASlowAnswerHasItsTimeFromWhenItWasGivenUp(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.device("acme/fw-hq")
+	lose := once("Attach", memory.Trouble{Err: errLost, Late: 150 * time.Second})
+	s.doc.Trouble = func(op string, it configs.Item) memory.Trouble {
+		trouble := lose(op, it)
+		if trouble.Err != nil {
+			s.pass(110 * time.Second) // that long it was waited for
+		}
+		return trouble
+	}
+	v := s.commit("acme/fw-hq", "one")
+	for range 2 {
+		if _, err := s.prove(s.office(), v); err == nil {
+			t.Fatal("proven, but it is not there")
+		}
+		s.pass(85 * time.Second)
+	}
+	s.mustProve(s.office(), v)
+	s.wantOne("acme/fw-hq", "one")
+	s.wantNoneTwice()
+}
