@@ -54,6 +54,9 @@ func (p *program) runAfter(ctx context.Context, w *workspace, d devices.Device, 
 	c, r, err := w.desk.After(ctx, d, s)
 	if err == nil && r.Err == nil {
 		err = w.reserial(d, r.Identity.Serials)
+		if len(d.MACs) > 0 && d.ID() == c.Old {
+			warn(p.err, "%s: the MAC address of %s there is the old box's: put the new one's in its place", d.Where, d)
+		}
 	}
 	if done := p.tellTaken(ctx, w, c, r, nil, err); done != nil || p.json {
 		return done

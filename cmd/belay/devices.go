@@ -126,6 +126,13 @@ func (p *program) devicesAdd() *cobra.Command {
 				}
 				d.Address, d.Port = host, n
 			}
+			for i, mac := range d.MACs {
+				hw, err := net.ParseMAC(mac)
+				if err != nil {
+					return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%q is no MAC address", mac), Hint: "--mac 00:09:0f:aa:10:2b"}
+				}
+				d.MACs[i] = hw.String()
+			}
 			if _, err := w.catalog.Find(d.Driver); err != nil {
 				return err
 			}
@@ -147,6 +154,7 @@ func (p *program) devicesAdd() *cobra.Command {
 	f.StringVar(&d.Site, "site", "", "where it stands")
 	f.StringVar(&d.Login, "login", "", "name of a login in the settings")
 	f.StringSliceVar(&d.Serials, "serial", nil, "expected serial number; of a stack or pair each")
+	f.StringSliceVar(&d.MACs, "mac", nil, "hardware address, to find its configuration item by")
 	f.StringSliceVar(&d.Jump, "jump", nil, "jump hosts in the order they are passed")
 	f.BoolVar(&d.Legacy, "legacy", false, "may be spoken to with algorithms that are no longer safe")
 	f.StringVar(&file, "file", "", "inventory file (default: the first of the settings)")

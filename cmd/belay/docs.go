@@ -125,7 +125,7 @@ cannot do. Nothing else is touched.`,
 			}
 			switch {
 			case item.ID != "" && (item.Organization != "" || sys.Own):
-				checks = append(checks, outbox.Try(cmd.Context(), d, item, "belay-try_"+p.now().UTC().Format("20060102T150405Z"))...)
+				checks = append(checks, outbox.Try(cmd.Context(), d, item, "belay-try_"+p.now().UTC().Format("20060102T150405Z")+".txt")...)
 			case !p.json:
 				warn(p.err, "nothing was uploaded: name a scratch item with --organization and --item")
 			}
