@@ -179,7 +179,7 @@ func hint(err error) string {
 	if d := decline(err); d != nil {
 		switch d.Why {
 		case configs.Unauthorized:
-			return "the key was refused: put a valid one in place, then belay docs queue --retry"
+			return "the key was refused: put a valid one in place, then belay docs queue --send"
 		case configs.Gone:
 			return "belay docs match shows which item each device has"
 		case configs.TooLarge:
