@@ -27,6 +27,7 @@ type Message struct {
 	Received       time.Time // the newest date that a mail server on the way wrote; zero where none did
 	Subject        string
 	Text           string   // what the sender wrote
+	Shown          string   // the same as HTML has it, where the message has both
 	Quoted         string   // what the sender quotes
 	Authentication []string // the Authentication-Results fields
 	Strange        Faults   // what no honest mail program writes
@@ -59,14 +60,15 @@ func ReadMessage(raw []byte) (Message, error) {
 		return Message{}, unreadable(bare(err))
 	}
 	m.head(mail.Header{Header: e.Header})
-	plain, html, err := bodyText(e, err, 0)
+	plain, shown, err := m.body(e, err, 0)
 	if err != nil {
 		return Message{}, unreadable(err)
 	}
-	if strings.TrimSpace(plain) == "" {
-		plain = plainText(html)
-	}
 	m.Text, m.Quoted = apart(plain)
+	m.Shown, _ = apart(shown)
+	if strings.ContainsAny(plain+shown, "\u202d\u202e") {
+		m.Strange = append(m.Strange, "The text is written backwards in places.")
+	}
 	return m, nil
 }
 
@@ -93,11 +95,7 @@ func (m *Message) head(h mail.Header) {
 	}
 	// A program that reads the first of two fields and one that reads the last
 	// show two different messages.
-	for _, field := range []string{"From", "Sender", "Date", "Message-Id", "Subject"} {
-		if len(h.Values(field)) > 1 {
-			m.Strange = append(m.Strange, fmt.Sprintf("The message has more than one %s.", field))
-		}
-	}
+	m.once(h.Header, "From", "Sender", "Date", "Message-Id", "Subject")
 	if v := h.Get("Sender"); v != "" {
 		if a, err := addresses.Parse(v); err == nil {
 			m.Sender = a.Address
@@ -105,7 +103,7 @@ func (m *Message) head(h mail.Header) {
 			m.Strange = append(m.Strange, "The field Sender cannot be read.")
 		}
 	}
-	m.ID = strings.Trim(strings.TrimSpace(h.Get("Message-Id")), "<>")
+	m.ID = messageID(h.Get("Message-Id"))
 	m.Date, _ = netmail.ParseDate(h.Get("Date")) // one that cannot be read is a fault, as one that is missing
 	for _, v := range h.Values("Received") {
 		if at := strings.LastIndexByte(v, ';'); at >= 0 {
@@ -119,68 +117,29 @@ func (m *Message) head(h mail.Header) {
 		m.Subject = s
 	}
 	m.Authentication = h.Values("Authentication-Results")
+	for _, v := range h.Values("Received-Spf") { // RFC 7208 has a field of its own
+		if words := strings.Fields(v); len(words) > 0 {
+			m.Authentication = append(m.Authentication, "spf="+words[0])
+		}
+	}
 }
 
-// bodyText is the text that a mail program shows of an entity: the plain part, or
-// the HTML where there is no plain one. Attachments, and messages within, are not
-// what the sender wrote.
-func bodyText(e *message.Entity, err error, depth int) (plain, html string, _ error) {
-	if depth > mostDepth {
-		return "", "", errors.New("it has parts within parts without end")
+// once finds the fields that must not stand twice.
+func (m *Message) once(h message.Header, fields ...string) {
+	for _, field := range fields {
+		if len(h.Values(field)) > 1 {
+			m.Strange = append(m.Strange, fmt.Sprintf("The message has more than one %s.", field))
+		}
 	}
-	if err != nil && !message.IsUnknownCharset(err) { // an encoding that nobody knows
-		return "", "", nil
-	}
-	kind, _, err := e.Header.ContentType()
-	if err != nil { // as mail programs do with a field that nobody can read
-		kind = "text/plain"
-	}
-	if parts := e.MultipartReader(); parts != nil {
-		return partsText(parts, kind, depth)
-	}
-	if at, _, _ := e.Header.ContentDisposition(); at == "attachment" || kind != "text/plain" && kind != "text/html" {
-		return "", "", nil
-	}
-	text, err := io.ReadAll(e.Body)
-	if err != nil {
-		return "", "", bare(err)
-	}
-	s := strings.ToValidUTF8(strings.ReplaceAll(string(text), "\r\n", "\n"), "\ufffd")
-	if kind == "text/html" {
-		return "", s, nil
-	}
-	return s, "", nil
 }
 
-// partsText joins the texts of several parts. Of alternatives the plain one
-// counts; else a part in HTML among plain ones is read in its place.
-func partsText(parts message.MultipartReader, kind string, depth int) (plain, html string, _ error) {
-	for {
-		part, err := parts.NextPart()
-		if errors.Is(err, io.EOF) && part == nil {
-			return plain, html, nil
-		}
-		if part == nil {
-			return "", "", bare(err)
-		}
-		p, h, err := bodyText(part, err, depth+1)
-		if err != nil {
-			return "", "", err
-		}
-		if kind == "multipart/alternative" {
-			if strings.TrimSpace(plain) == "" {
-				plain = p
-			}
-			html += h
-			continue
-		}
-		if strings.TrimSpace(p) == "" {
-			p = plainText(h)
-		}
-		if strings.TrimSpace(p) != "" {
-			plain += p + "\n"
-		}
+// messageID is the id alone: what stands around it does not make it another.
+func messageID(field string) string {
+	if _, inner, ok := strings.Cut(field, "<"); ok {
+		field, _, _ = strings.Cut(inner, ">")
 	}
+	field, _, _ = strings.Cut(field, "(")
+	return strings.Join(strings.Fields(folded(field)), "")
 }
 
 // JudgeMail makes a waiver of a message, or tells all that speaks against it.
@@ -217,6 +176,9 @@ func (t Terms) JudgeMail(m Message) (Waiver, error) {
 	}
 	f = append(f, t.serials(own)...)
 	f = append(f, t.clauses(m.Text, m.Quoted)...)
+	if len(f) == 0 && len(t.clauses(m.Shown, ""))+len(t.serials(m.Subject+"\n"+m.Shown)) > 0 {
+		f = append(f, "The message says one thing in plain text and another in HTML.")
+	}
 	if err := t.refuse(f, "send the contact the form of this change anew; the answer must hold both sentences in the contact's own text"); err != nil {
 		return Waiver{}, err
 	}
@@ -245,11 +207,17 @@ var (
 	authResult  = regexp.MustCompile(`(?i)(?:^|[;\s])(dmarc|spf|dkim)(?:/\d+)?\s*=\s*([a-z]+)`)
 )
 
-// unauthentic is what the mail servers on the way said against the sender. One of
-// several signatures is enough for DKIM; whoever said that DMARC failed is heard.
+// unauthentic is what the mail servers on the way said against the sender. A
+// single signature or server that speaks for the sender is enough; but whoever
+// said that DMARC failed is heard, also in what looks like a comment.
 func (m Message) unauthentic() Faults {
 	said := map[string]bool{}
 	for _, v := range m.Authentication {
+		for _, r := range authResult.FindAllStringSubmatch(v, -1) {
+			if strings.EqualFold(r[1]+r[2], "dmarcfail") {
+				said["dmarc=fail"] = true
+			}
+		}
 		for prev := ""; prev != v; { // comments nest
 			prev, v = v, authComment.ReplaceAllString(v, " ")
 		}
@@ -257,7 +225,7 @@ func (m Message) unauthentic() Faults {
 			said[strings.ToLower(r[1]+"="+r[2])] = true
 		}
 	}
-	if said["dmarc=fail"] || said["spf=fail"] && said["dkim=fail"] && !said["dkim=pass"] {
+	if said["dmarc=fail"] || said["spf=fail"] && !said["spf=pass"] && !said["dkim=pass"] {
 		return Faults{"The receiving mail server says that the sender's address is forged (Authentication-Results)."}
 	}
 	return nil

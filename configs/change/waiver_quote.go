@@ -3,8 +3,6 @@ package change
 import (
 	"regexp"
 	"strings"
-
-	"golang.org/x/net/html"
 )
 
 // What stands above a quote, in the languages that mail programs speak most. It
@@ -12,6 +10,8 @@ import (
 var (
 	attribution = regexp.MustCompile(`(?i)^(on\b.{6,}\bwrote|am\b.{6,}\bschrieb\b.*|le\b.{6,}\ba écrit|el\b.{6,}\bescribió|il\b.{6,}\bha scritto|op\b.{6,}\bschreef\b.*|em\b.{6,}\bescreveu)\s*:$`)
 	separator   = regexp.MustCompile(`(?i)^(-{2,}.*\b(original|originalnachricht|ursprüngliche|forwarded|weitergeleitete|d'origine|transféré|original message)\b.*-{2,}|begin forwarded message:)$`)
+	rule        = regexp.MustCompile(`^[-_=*]{3,}\s*\pL.*[-_=*]{3,}$`)     // around a few words of any language
+	headField   = regexp.MustCompile(`^\*?\pL[\pL .'-]{0,20}\s?:\*?\s+\S`) // of any language: three in a row, with an address
 	headFrom    = regexp.MustCompile(`(?i)^\*?(from|von|de|da|van|fra|från)\s?:\*?\s+\S`)
 	headSent    = regexp.MustCompile(`(?i)^\*?(sent|date|gesendet|datum|envoyé|fecha|enviado|enviada|inviato|data|verzonden|sendt|skickat)\s?:\*?\s+\S`)
 )
@@ -41,7 +41,9 @@ func quoteBegins(lines []string) bool {
 	switch {
 	case first == "":
 		return false
-	case names(first, replyAbove), separator.MatchString(first):
+	case replyBegins(lines), separator.MatchString(first), rule.MatchString(first):
+		return true
+	case headField.MatchString(first) && strings.Contains(first, "@") && len(lines) > 2 && headField.MatchString(strings.TrimSpace(lines[1])) && headField.MatchString(strings.TrimSpace(lines[2])):
 		return true
 	case headFrom.MatchString(first):
 		for _, l := range lines[1:min(5, len(lines))] {
@@ -61,6 +63,18 @@ func quoteBegins(lines []string) bool {
 	return false
 }
 
+// replyBegins tells whether the line that our form begins with begins in the
+// first of lines: it may have been wrapped, and its dashes lost.
+func replyBegins(lines []string) bool {
+	bare := strings.Trim(replyAbove, "- ")
+	for n := 1; n <= min(4, len(lines)); n++ {
+		if names(strings.Join(lines[:n], " "), bare) {
+			return !names(strings.Join(lines[1:n], " "), bare)
+		}
+	}
+	return false
+}
+
 // firstWords is the first line with something on it.
 func firstWords(lines []string) string {
 	for _, l := range lines {
@@ -69,67 +83,4 @@ func firstWords(lines []string) string {
 		}
 	}
 	return ""
-}
-
-// plainText is the text of an HTML body as a mail program would show it, with
-// "> " before the lines of a quote.
-func plainText(body string) string {
-	var b strings.Builder
-	quotes, unseen, start := 0, 0, true
-	newline := func() {
-		if !start {
-			b.WriteByte('\n')
-		}
-		start = true
-	}
-	for z := html.NewTokenizer(strings.NewReader(body)); ; {
-		kind := z.Next()
-		if kind == html.ErrorToken {
-			return b.String()
-		}
-		t := z.Token()
-		switch kind {
-		case html.TextToken:
-			if unseen > 0 {
-				continue
-			}
-			words := strings.Join(strings.Fields(t.Data), " ")
-			if words == "" {
-				if !start {
-					b.WriteByte(' ')
-				}
-				continue
-			}
-			if start {
-				b.WriteString(strings.Repeat("> ", quotes))
-			} else if strings.TrimLeft(t.Data, " \t\r\n") != t.Data {
-				b.WriteByte(' ')
-			}
-			b.WriteString(words)
-			if strings.TrimRight(t.Data, " \t\r\n") != t.Data {
-				b.WriteByte(' ')
-			}
-			start = false
-		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
-			step := 1
-			if kind == html.EndTagToken {
-				step = -1
-			}
-			switch t.Data {
-			case "style", "script", "title", "template":
-				if kind != html.SelfClosingTagToken {
-					unseen = max(0, unseen+step)
-				}
-			case "blockquote":
-				newline()
-				quotes = max(0, quotes+step)
-			case "br", "p", "div", "li", "ul", "ol", "tr", "table", "hr", "pre", "body", "h1", "h2", "h3", "h4", "h5", "h6":
-				newline()
-			case "td", "th":
-				if !start {
-					b.WriteByte(' ')
-				}
-			}
-		}
-	}
 }

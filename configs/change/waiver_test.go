@@ -115,7 +115,7 @@ func TestWhatMailProgramsDoToAClauseDoesNotMatter(t *testing.T) {
 		"an encoded subject":    {raw: eml(agreed, "Subject: =?utf-8?q?Re=3A_Feuerwand_=5BT20391=5D_f=C3=A4llt?=")},
 		"ticket in the body":    {raw: eml(agreed+"\nThis is ticket T20391.", "Subject: Re: firewall")},
 		"HTML alone":            {raw: eml("<html><head><style>p{color:red}</style></head><body><div>"+clauseA+"</div><p>Remedial <b>work</b> that becomes necessary because there is no&nbsp;backup is billable.</p>FGT60FTK1<br><blockquote>old</blockquote></body>", "Content-Type: text/html; charset=utf-8")},
-		"alternatives":          {raw: eml("--x\nContent-Type: text/plain\n\n"+agreed+"\n--x\nContent-Type: text/html\n\n<p>see above</p>\n--x--\n", "Content-Type: multipart/alternative; boundary=x")},
+		"alternatives":          {raw: eml("--x\nContent-Type: text/plain\n\n"+agreed+"\n--x\nContent-Type: text/html\n\n<p>"+strings.ReplaceAll(agreed, "\n", "<br>")+"</p>\n--x--\n", "Content-Type: multipart/alternative; boundary=x")},
 		"an empty alternative":  {raw: eml("--x\nContent-Type: text/plain\n\n \n--x\nContent-Type: text/html\n\n<p>"+agreed+"</p>\n--x--\n", "Content-Type: multipart/alternative; boundary=x")},
 		"parts within parts":    {raw: eml("--x\nContent-Type: multipart/related; boundary=y\n\n--y\nContent-Type: text/html\n\n<p>"+agreed+"</p>\n--y\nContent-Type: image/png\n\n\x00\n--y--\n--x--\n", "Content-Type: multipart/mixed; boundary=x")},
 		"an answer in between":  {raw: eml("On Sat, 14 Mar 2026 at 09:10, MSP Support\n<support@msp.example> wrote:\n\n> Please write both sentences.\n\n" + agreed)},

@@ -62,9 +62,13 @@ func names(text, phrase string) bool {
 
 func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// joinsLeft tells whether the word before a phrase goes on into it.
+// joinsLeft tells whether the word before a phrase goes on into it. A phrase
+// after a tilde is struck out, as people write that in plain text.
 func joinsLeft(before string) bool {
 	r, size := utf8.DecodeLastRuneInString(before)
+	if r == '~' {
+		return true
+	}
 	if r == '-' || r == '_' {
 		r, _ = utf8.DecodeLastRuneInString(before[:len(before)-size])
 	}
