@@ -30,6 +30,7 @@ type box struct {
 	old    devices.ID
 	keys   []string // host keys that the old box showed
 	named  bool     // the old box has serial numbers to be told by
+	own    []string // host keys of the box that stands under the new device's name, where no serial number tells it
 }
 
 // After takes the new device's configuration. It must be another box than the
@@ -144,6 +145,21 @@ func (d *Desk) box(ctx context.Context, c Change, dev devices.Device, s Successo
 	switch {
 	case len(s.Serials) > 0:
 		b.device.Serials = s.Serials
+	// A name under which a box stands already does not take another one: that box
+	// would be gone without a before.
+	case dev.ID() != c.Old && c.Succession == nil && len(dev.Serials) == 0:
+		for mark, id := range b.known {
+			switch {
+			case id != dev.ID():
+			case hostKey(mark):
+				b.own = append(b.own, mark)
+			default:
+				b.device.Serials = append(b.device.Serials, mark)
+			}
+		}
+		if slices.Sort(b.device.Serials); len(b.device.Serials) > 0 {
+			b.own = nil
+		}
 	case dev.ID() == c.Old: // the inventory still speaks of the old box
 		b.device.Serials = slices.DeleteFunc(slices.Clone(dev.Serials), func(o string) bool { return holds(old, o) })
 	}
@@ -158,6 +174,10 @@ func (b box) allow(fingerprint string) error {
 	if id, ok := b.known[fingerprint]; ok && id != b.device.ID() && id != b.old {
 		return &devices.Error{Kind: devices.NotAllowed, Op: "trust the host key of", Device: b.device.String(), Err: fmt.Errorf("wrong box: %s is the key of %s", fingerprint, id),
 			Hint: "check the address; two devices with one host key need keys of their own"}
+	}
+	if len(b.own) > 0 && !slices.Contains(b.own, fingerprint) && b.Reason == "" {
+		return &devices.Error{Kind: devices.NotAllowed, Op: "trust the host key of", Device: b.device.String(), Err: fmt.Errorf("another box stands under that name: it showed %s, this one shows %s", strings.Join(b.own, ", "), fingerprint),
+			Hint: "where that one goes it is a replacement: belay before " + b.device.String() + "; where it is the same box, say how you know: --reason TEXT"}
 	}
 	if !b.named && slices.Contains(b.keys, fingerprint) && b.Reason == "" {
 		return b.indistinct()

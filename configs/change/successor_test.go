@@ -1,6 +1,7 @@
 package change_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -234,5 +235,27 @@ func TestTheNewDeviceNeedsItsChange(t *testing.T) {
 	wantKind(t, err, devices.NotAllowed, "it was closed")
 	if s.reads != 4 {
 		t.Errorf("%d readings", s.reads)
+	}
+}
+
+func TestANameUnderWhichABoxStandsTakesNoOtherWithoutABefore(t *testing.T) {
+	t.Parallel()
+	for name, mark := range map[string]string{"a serial number": "N0", "a host key": "SHA256:other"} {
+		for _, install := range []bool{true, false} {
+			s := newScene(t)
+			if !install {
+				s.before()
+			}
+			s.known[mark] = fwNew.ID()
+			c, r, err := s.After(t.Context(), fwNew, change.Successor{Ticket: "T20391", Install: install, By: ada})
+			if errors.Join(err, r.Err) == nil || r.Version != "" || c.Succession != nil {
+				t.Errorf("%s, install %t: taken for the one that comes: %+v", name, install, c.Succession)
+			}
+			delete(s.known, mark)
+			s.known["N1"], s.known["SHA256:new"] = fwNew.ID(), fwNew.ID()
+			if _, r, err = s.After(t.Context(), fwNew, change.Successor{Ticket: "T20391", Install: install, By: ada}); err != nil || !r.Verified {
+				t.Errorf("%s, install %t: the box itself is refused: %v, %v", name, install, err, r.Err)
+			}
+		}
 	}
 }
