@@ -159,6 +159,9 @@ func (s *Server) attach(w http.ResponseWriter, q *request) {
 	}
 	var rows []row
 	for _, f := range files {
+		if q.short {
+			f.content = f.content[:len(f.content)/2]
+		}
 		rows = append(rows, s.hang(q.args[0], f.name, f.content).row())
 	}
 	if single {

@@ -16,7 +16,7 @@ type Fault struct {
 	// "cut": the connection breaks and nothing is done; "drop": it is done and
 	// the connection breaks before the answer; "late": the connection breaks and
 	// it is done afterwards; "slow": it is done after Wait, whether or not somebody still waits; "garbage": it is done
-	// and the answer is cut short.
+	// and the answer is cut short; "short": it is done, but of each file only the first half arrives.
 	What       string
 	Method     string        // only requests of this method; empty: all, but drop, late and cut only what writes
 	After      int           // so many pass first
@@ -137,7 +137,7 @@ func violation(r *http.Request, route string, keys map[string]Access) string {
 // take finds the fault for r and uses it up by one.
 func (s *Server) take(r *http.Request) (Fault, act) {
 	for i, f := range s.faults {
-		writesOnly := f.What == "drop" || f.What == "late" || f.What == "cut"
+		writesOnly := f.What == "drop" || f.What == "late" || f.What == "cut" || f.What == "short"
 		if f.Method != "" && f.Method != r.Method || f.Method == "" && writesOnly && r.Method == http.MethodGet {
 			continue
 		}
@@ -152,7 +152,7 @@ func (s *Server) take(r *http.Request) (Fault, act) {
 			}
 		}
 		switch {
-		case hit.What == "slow":
+		case hit.What == "slow", hit.What == "short":
 			return hit, pass
 		case hit.What == "late":
 			return hit, later
@@ -215,6 +215,7 @@ func (s *Server) postpone(f Fault, q *request) {
 //	settle                       carry out all that is late
 //	slow 2s                      carry out and answer later, also if nobody waits any more
 //	garbage next=1               carry out, then answer half of it
+//	short next=1                 carry out with the first half of each file, as if all had arrived
 //	list missing                 there is no list of attachments: 404; missing=405
 //	include inside               "included" stands inside "data"
 //	large 422                    what a large body brings: 413, 422, cut
@@ -245,7 +246,7 @@ func (s *Server) Order(line string) error {
 		return s.orderSwitch(words, wrong)
 	}
 	f := Fault{What: words[0]}
-	if n, err := strconv.Atoi(f.What); (err != nil || n < 300 || n > 599) && !slices.Contains([]string{"drop", "cut", "late", "slow", "garbage"}, f.What) {
+	if n, err := strconv.Atoi(f.What); (err != nil || n < 300 || n > 599) && !slices.Contains([]string{"drop", "cut", "late", "slow", "garbage", "short"}, f.What) {
 		return wrong
 	}
 	for _, word := range words[1:] {

@@ -51,6 +51,12 @@ func TestFaultsComeWhenTheyAreOrdered(t *testing.T) {
 			t.Errorf("%s: %d hang there, want %d", line, got, there)
 		}
 	}
+	order("short next=1")
+	v.want(201, "", "POST", path, hung)
+	v.want(201, "", "POST", path, hung)
+	if got := v.s.Attachments(11); len(got[len(got)-2].Bytes) != len(got[len(got)-1].Bytes)/2 {
+		t.Errorf("of %d bytes %d arrived", len(got[len(got)-1].Bytes), len(got[len(got)-2].Bytes))
+	}
 	before := len(v.s.Attachments(11))
 	order("late calls=2 next=1")
 	statuses(1, "POST", hung)

@@ -153,7 +153,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	q := &request{Request: r, body: body, route: route}
+	q := &request{Request: r, body: body, route: route, short: f.What == "short"}
 	switch {
 	case act == pass:
 		s.answer(w, q)
@@ -190,6 +190,7 @@ type request struct {
 	body  []byte
 	route string   // with :id for what varies
 	args  []string // what varies
+	short bool     // half of each file is lost on the way
 }
 
 // routeOf is a path with :id in place of its ids.
