@@ -208,6 +208,8 @@ func TestAChangeIsFoundByWhatPeopleKnowOfIt(t *testing.T) {
 		{Customer: "acme", Word: "T5"}:              "",
 		{Device: "acme/fw-branch"}:                  "",
 		{Device: sw.ID(), Ticket: "T5"}:             "",
+		{Device: fwOld.ID(), Goes: true}:            "T20391-fw-hq",
+		{Device: fwNew.ID(), Goes: true}:            "",
 	} {
 		got, err := find(q)
 		if got != want || (want == "") != (devices.KindOf(err) == devices.Usage) {

@@ -16,6 +16,7 @@ type Query struct {
 	Word     string     // its id, or its ticket
 	Ticket   string     //
 	Device   devices.ID // the old one or the new one
+	Goes     bool       // the device is the old one
 	Open     bool       // a closed one is not meant
 }
 
@@ -44,7 +45,7 @@ func (b *Book) Find(ctx context.Context, q Query) (Change, error) {
 		return Change{}, err
 	}
 	list = slices.DeleteFunc(list, func(c Change) bool {
-		return q.Device != "" && c.Old != q.Device && c.New != q.Device || q.Open && c.Closing != nil
+		return q.Device != "" && c.Old != q.Device && (q.Goes || c.New != q.Device) || q.Open && c.Closing != nil
 	})
 	for _, better := range []func(Change) bool{
 		func(c Change) bool { return q.Word != "" && strings.EqualFold(c.ID, q.Word) },
