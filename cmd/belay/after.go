@@ -65,7 +65,7 @@ func (p *program) runAfter(ctx context.Context, w *workspace, d devices.Device, 
 		return err
 	}
 	if r.Verified {
-		fmt.Fprintf(p.out, "next: belay close %s\n", c.ID)
+		fmt.Fprint(p.out, tamef("next: belay close %s\n", c.ID))
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func (p *program) tellDifference(ctx context.Context, w *workspace, c change.Cha
 		_, err := fmt.Fprintln(p.out, x.Note)
 		return err
 	}
-	fmt.Fprintf(p.out, "what differs: %d lines added, %d removed\n", x.Added, x.Removed)
+	fmt.Fprint(p.out, tamef("what differs: %d lines added, %d removed\n", x.Added, x.Removed))
 	lines := strings.SplitAfter(x.Unified, "\n")
 	if len(lines) > mostLines {
 		lines = append(lines[:mostLines], fmt.Sprintf("… and %d more lines: %s\n", len(lines)-mostLines, "git diff, see belay receipt "+c.ID))

@@ -61,7 +61,7 @@ true} for the customer. A device in a vendor's cloud is not assumed to be backed
 			if w.settings.gate(c.Customer).Attest {
 				what = "attested, not verified; next: belay gate " + c.ID
 			}
-			_, err = fmt.Fprintf(p.out, "%s: %s says that there is a backup of %s: %s\n%s\n", c.ID, a.Who, w.nameOf(c.Old), a.Where, what)
+			err = p.say("%s: %s says that there is a backup of %s: %s\n%s\n", c.ID, a.Who, w.nameOf(c.Old), a.Where, what)
 			return err
 		},
 	}

@@ -156,7 +156,7 @@ func (p *program) tellTaken(ctx context.Context, w *workspace, c change.Change, 
 			return err
 		}
 	} else {
-		fmt.Fprintf(p.out, "change %s: %s, ticket %s\n", c.ID, w.describe(c), c.Ticket)
+		fmt.Fprint(p.out, tamef("change %s: %s, ticket %s\n", c.ID, w.describe(c), c.Ticket))
 		if r.Device != "" {
 			t := p.newTeller([]devices.Device{{Customer: c.Customer, Name: strings.TrimPrefix(r.Device, c.Customer+"/")}})
 			t.tell(r)
@@ -198,7 +198,7 @@ func (w *workspace) describe(c change.Change) string {
 // tellProofs shows where a copy was read again.
 func (p *program) tellProofs(r configs.Result) {
 	if len(r.Identity.Serials) > 0 {
-		fmt.Fprintf(p.out, "%13sserial %s\n", "", strings.Join(r.Identity.Serials, ", "))
+		fmt.Fprint(p.out, tamef("%13sserial %s\n", "", strings.Join(r.Identity.Serials, ", ")))
 	}
 	for _, proof := range r.Proofs {
 		word := "proven"
@@ -210,7 +210,7 @@ func (p *program) tellProofs(r configs.Result) {
 		case !proof.OK:
 			word = "NOT proven"
 		}
-		fmt.Fprintf(p.out, "%13s%s: %s: %s\n", "", word, proof.Name, oneLine(proof.Detail))
+		fmt.Fprint(p.out, tamef("%13s%s: %s: %s\n", "", word, proof.Name, oneLine(proof.Detail)))
 	}
 }
 
@@ -218,19 +218,19 @@ func (p *program) tellProofs(r configs.Result) {
 func (p *program) tellAnswer(a change.Answer) {
 	switch {
 	case a.Open && a.Waived:
-		fmt.Fprintf(p.out, "GATE OPEN: %s may be touched. WAIVED, not backed up\n", a.Device)
+		fmt.Fprint(p.out, tamef("GATE OPEN: %s may be touched. WAIVED, not backed up\n", a.Device))
 	case a.Open && !a.Until.IsZero():
-		fmt.Fprintf(p.out, "GATE OPEN until %s: %s may be touched\n", clock(a.Until, p.now()), a.Device)
+		fmt.Fprint(p.out, tamef("GATE OPEN until %s: %s may be touched\n", clock(a.Until, p.now()), a.Device))
 	case a.Open:
-		fmt.Fprintf(p.out, "GATE OPEN: %s may be touched\n", a.Device)
+		fmt.Fprint(p.out, tamef("GATE OPEN: %s may be touched\n", a.Device))
 	default:
-		fmt.Fprintf(p.out, "GATE SHUT: %s must not be touched\n", a.Device)
+		fmt.Fprint(p.out, tamef("GATE SHUT: %s must not be touched\n", a.Device))
 	}
 	for _, why := range a.Why {
-		fmt.Fprintf(p.out, "  %s\n", oneLine(why))
+		fmt.Fprint(p.out, tamef("  %s\n", oneLine(why)))
 	}
 	if a.Next != "" {
-		fmt.Fprintf(p.out, "  next: %s\n", a.Next)
+		fmt.Fprint(p.out, tamef("  next: %s\n", a.Next))
 	}
 }
 

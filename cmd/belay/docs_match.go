@@ -77,7 +77,7 @@ func (p *program) confirmItem(ctx context.Context, w *workspace, list []devices.
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.out, "%s is %s in %s; remembered\n", list[0], m.Item, places[0].System.Name())
+	err = p.say("%s is %s in %s; remembered\n", list[0], m.Item, places[0].System.Name())
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"belay/devices"
 )
@@ -13,7 +14,8 @@ import (
 // progress, warnings, errors and hints go to standard error. An error is one
 // line, "belay: error: …", and its hint, where there is one, the next:
 // "belay: hint: …" with the command to type. With --json standard output holds
-// JSON and nothing else.
+// JSON and nothing else. What others named, such as items of a documentation
+// system and senders of mail, says nothing to the terminal itself: see tame.
 
 // exitCodes is the one table from what went wrong to the exit status, as the
 // README lists them.
@@ -59,15 +61,39 @@ func tell(w io.Writer, err error) {
 		}
 		return
 	}
-	fmt.Fprintf(w, "belay: error: %s\n", strings.TrimSpace(err.Error()))
+	fmt.Fprintf(w, "belay: error: %s\n", tame(strings.TrimSpace(err.Error())))
 	if h := devices.HintOf(err); h != "" {
-		fmt.Fprintf(w, "belay: hint: %s\n", h)
+		fmt.Fprintf(w, "belay: hint: %s\n", tame(h))
 	}
 }
 
 // warn prints what is odd but stops nothing.
 func warn(w io.Writer, format string, args ...any) {
-	fmt.Fprintf(w, "belay: warning: "+format+"\n", args...)
+	fmt.Fprintf(w, "belay: warning: %s\n", tame(fmt.Sprintf(format, args...)))
+}
+
+// say prints a sentence to standard output.
+func (p *program) say(format string, args ...any) error {
+	_, err := io.WriteString(p.out, tamef(format, args...))
+	return err
+}
+
+func tamef(format string, args ...any) string { return tame(fmt.Sprintf(format, args...)) }
+
+// tame is a text without what a terminal obeys or shows in another order than it
+// is written. Lines and tabs stay.
+func tame(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case unicode.IsControl(r), r == '\u2028', r == '\u2029':
+			return ' '
+		case unicode.Is(unicode.Bidi_Control, r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
 }
 
 // columns prints rows with aligned columns; the last one may be long.
@@ -75,6 +101,8 @@ func columns(w io.Writer, rows [][]string) {
 	var widths []int
 	for _, r := range rows {
 		for i, c := range r {
+			c = strings.ReplaceAll(tame(c), "\n", " ")
+			r[i] = c
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}

@@ -98,7 +98,7 @@ func (t *teller) tell(r configs.Result) {
 	if len(r.Reached.Weak) > 0 {
 		fmt.Fprintf(&b, "%sweak algorithms: %s\n", indent, strings.Join(r.Reached.Weak, ", "))
 	}
-	if _, err := io.WriteString(t.out, b.String()); err != nil {
+	if _, err := io.WriteString(t.out, tame(b.String())); err != nil {
 		warn(t.p.err, "standard output: %v", err)
 	}
 }

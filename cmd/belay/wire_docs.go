@@ -35,7 +35,7 @@ func (w *workspace) openOffice(p *program) {
 	w.desk = &change.Desk{
 		Book:   &change.Book{Ledger: w.ledger, Now: w.now},
 		Backup: w.backup, Repository: w.store, Policy: w.settings.policy, Now: w.now, Known: w.known, Pin: w.pinSuccessor,
-		Tell: func(line string) { fmt.Fprintf(p.err, "belay: %s\n", line) },
+		Tell: func(line string) { fmt.Fprintf(p.err, "belay: %s\n", tame(line)) },
 	}
 }
 
