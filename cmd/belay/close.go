@@ -34,7 +34,7 @@ closed already.`,
 				return err
 			}
 			defer w.close()
-			c, err := w.change(cmd.Context(), args[0], "", false)
+			c, err := w.change(cmd.Context(), args[0], change.Query{})
 			if err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ func (p *program) tellClosed(c change.Change, how string) error {
 	if p.json {
 		return p.printJSON(c)
 	}
-	_, err := fmt.Fprintf(p.out, "%s is closed; %s\n", c.ID, how)
+	err := p.say("%s is closed; %s\n", c.ID, how)
 	return err
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -56,16 +58,24 @@ Exit status: 0 yes; 3 no; 2 wrong usage; 1 something broke; 8 the store is damag
 	return cmd
 }
 
-// askGate asks the gate of a change. Of a device that has none it is shut.
+// askGate asks the gate of a change. Of a device that goes in none it is shut,
+// also where it is the one that comes: whoever wipes what he asked about must
+// not hear the answer about another.
 func (w *workspace) askGate(ctx context.Context, word, ticket string) (change.Answer, error) {
-	c, err := w.change(ctx, word, ticket, true)
+	q := change.Query{Ticket: ticket, Open: true, Goes: true}
+	c, err := w.change(ctx, word, q)
 	if errors.Is(err, change.ErrNone) {
 		if d, found := w.inventory.Find(word); found == nil {
+			a := change.Answer{Device: d.String(), State: change.Open, Why: []string{"no change of it is open: nothing was taken for one"}, FailingChecks: []configs.Check{}, FailingProofs: []configs.Proof{}}
 			if ticket == "" {
 				ticket = "TICKET"
 			}
-			return change.Answer{Device: d.String(), State: change.Open, Why: []string{"no change of it is open: nothing was taken for one"},
-				FailingChecks: []configs.Check{}, FailingProofs: []configs.Proof{}, Next: "belay before " + d.String() + " --ticket " + ticket}, nil
+			a.Next = "belay before " + d.String() + " --ticket " + ticket
+			q.Goes = false
+			if comes, err := w.change(ctx, word, q); err == nil {
+				a.Why, a.Next = []string{"in " + comes.ID + " it is what comes: ask about what goes"}, "belay gate "+comes.ID
+			}
+			return a, nil
 		}
 	}
 	if err != nil {
@@ -79,15 +89,49 @@ func (w *workspace) askGate(ctx context.Context, word, ticket string) (change.An
 }
 
 // change finds the change that a word means: a device's, a change's id or a
-// ticket. open: a closed one is not meant.
-func (w *workspace) change(ctx context.Context, word, ticket string, open bool) (change.Change, error) {
+// ticket; q says what else is known of it. A word that means a device, and by
+// chance the change of another one, is refused.
+func (w *workspace) change(ctx context.Context, word string, q change.Query) (change.Change, error) {
 	d, found := w.inventory.Find(word)
-	q := change.Query{Word: word, Ticket: ticket, Open: open}
+	q.Word = word
 	c, err := w.desk.Book.Find(ctx, q)
-	if err == nil || found != nil {
+	switch {
+	case err == nil && found == nil && c.Old != d.ID() && (q.Goes || c.New != d.ID()):
+		return change.Change{}, &devices.Error{Kind: devices.Usage, Op: "find the change", Hint: "name the change by its id",
+			Err: fmt.Errorf("%s is the device %s, and the name or ticket of %s, which is about another", word, d, c.ID)}
+	case err == nil:
+		return c, nil
+	case found == nil:
+		q.Word, q.Device = "", d.ID()
+		return w.desk.Book.Find(ctx, q)
+	case !errors.Is(err, change.ErrNone):
 		return c, err
 	}
-	return w.desk.Book.Find(ctx, change.Query{Device: d.ID(), Ticket: ticket, Open: open})
+	if q.Open {
+		q.Open = false
+		if c, err := w.desk.Book.Find(ctx, q); err == nil {
+			return change.Change{}, &devices.Error{Kind: devices.Usage, Op: "find the change", Err: fmt.Errorf("%s is closed", c.ID), Hint: "belay receipt " + c.ID + " tells of it; a new change begins with belay before"}
+		}
+	}
+	return change.Change{}, w.unknown(word, found)
+}
+
+// unknown says of a word that it means nothing, or too much.
+func (w *workspace) unknown(word string, found error) error {
+	same := 0
+	for _, d := range w.inventory.Devices {
+		if strings.EqualFold(d.Name, word) {
+			same++
+		}
+	}
+	if same > 1 {
+		return found
+	}
+	hint := devices.HintOf(found)
+	if hint == "" || strings.HasPrefix(hint, "belay devices list") {
+		hint = "belay changes lists what is open; belay before DEVICE --ticket TICKET opens one"
+	}
+	return &devices.Error{Kind: devices.Usage, Op: "find", Device: word, Err: errors.New("it is no change, no ticket of one, and no device of the inventory"), Hint: hint}
 }
 
 // oldDevice is the device that goes, as the inventory has it.

@@ -76,7 +76,7 @@ func (p *program) runImport(ctx context.Context, w *workspace, d devices.Device,
 	var c change.Change
 	if o.after {
 		x.Phase = change.After
-		c, err = w.change(ctx, o.ticket, "", true)
+		c, err = w.change(ctx, o.ticket, change.Query{Open: true})
 	} else {
 		c, err = w.desk.Open(ctx, d, change.Opening{Site: d.Site, Ticket: o.ticket, By: w.by})
 	}

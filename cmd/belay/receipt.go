@@ -38,7 +38,7 @@ verify checks it offline), or as html that prints on one page.`,
 				return err
 			}
 			defer w.close()
-			c, err := w.change(cmd.Context(), args[0], "", false)
+			c, err := w.change(cmd.Context(), args[0], change.Query{})
 			if err != nil {
 				return err
 			}

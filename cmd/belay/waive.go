@@ -69,7 +69,7 @@ Exit status: 0 accepted; 3 refused, with every reason; 7 the change is closed.`,
 
 // changeOrOpen finds a change, or opens that of a device and a ticket.
 func (w *workspace) changeOrOpen(ctx context.Context, word, ticket string) (change.Change, error) {
-	c, err := w.change(ctx, word, ticket, false)
+	c, err := w.change(ctx, word, change.Query{Ticket: ticket, Goes: true})
 	d, found := w.inventory.Find(word)
 	if found == nil && ticket != "" && (err != nil || c.Closing != nil) {
 		return w.desk.Open(ctx, d, change.Opening{Site: d.Site, Ticket: ticket, By: w.by})
@@ -115,7 +115,7 @@ func (p *program) runWaive(ctx context.Context, w *workspace, c change.Change, o
 	if !waiver.Compared {
 		compared = "not compared: the device has shown none"
 	}
-	_, err = fmt.Fprintf(p.out, "%s: WAIVED, not backed up\n  %s agreed on %s (%s), wording %s\n  erased: serial %s (%s)\nnext: belay gate %s\n",
+	err = p.say("%s: WAIVED, not backed up\n  %s agreed on %s (%s), wording %s\n  erased: serial %s (%s)\nnext: belay gate %s\n",
 		c.ID, waiver.Contact.Name, waiver.Given.Local().Format("2006-01-02 15:04"), waiver.Kind, waiver.Wording.Version, strings.Join(waiver.Serials, ", "), compared, c.ID)
 	return err
 }
