@@ -72,8 +72,20 @@ type Result struct {
 	Err error      `json:"-"`
 }
 
+// A stopped error is told as what it is to a person: somebody interrupted it.
+type stopped struct{ error }
+
+func (s stopped) Unwrap() error { return s.error }
+
+func (s stopped) Error() string {
+	return strings.ReplaceAll(s.error.Error(), context.Canceled.Error(), "interrupted")
+}
+
 // failure turns an error into a result that a person can act on.
 func failure(r Result, err error) Result {
+	if errors.Is(err, context.Canceled) {
+		err = stopped{err}
+	}
 	r.Err, r.Error, r.Hint = err, err.Error(), devices.HintOf(err)
 	r.Verified = false
 	if r.Checks == nil {
@@ -334,6 +346,9 @@ func (b *Backup) refuse(ctx context.Context, d devices.Device, o Order, r readin
 		hint = "if the device has really shrunk: belay accept " + d.String() + " --reason …"
 	case CheckDevice:
 		hint = "check the address; if the device was replaced, put its serial number in the inventory"
+		if o.Successor {
+			hint = "unplug the old box, and check that the new one has this address; then once more"
+		}
 	case CheckFailure:
 		hint = "the login may lack the privilege: belay drivers show " + r.Driver + " prints the commands for an account"
 	}

@@ -278,6 +278,9 @@ func TestACanceledDeliveryLetsTheLetterGoAndCountsNoTry(t *testing.T) {
 		if l.Lease != "" || l.Tries != 0 || l.Began.IsZero() || l.Due.After(time.Now()) {
 			t.Errorf("letter %+v: want it let go, due, and perhaps sent", l)
 		}
+		if strings.Contains(l.Error, "context") || !strings.Contains(l.Error, "interrupted") {
+			t.Errorf("it waits because %q: want the word that a person knows", l.Error)
+		}
 	})
 }
 

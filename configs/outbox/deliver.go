@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"belay/configs"
@@ -207,8 +208,9 @@ func (o *Office) proven(ctx context.Context, l *configs.Letter, arrived configs.
 // short is an error as a letter keeps it.
 func short(err error) string {
 	const most = 500
-	if s := err.Error(); len(s) > most {
+	s := strings.ReplaceAll(err.Error(), context.Canceled.Error(), "interrupted")
+	if len(s) > most {
 		return s[:most] + " …"
 	}
-	return err.Error()
+	return s
 }

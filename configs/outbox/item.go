@@ -73,7 +73,7 @@ func (o *Office) restrict(ctx context.Context, p Place, l configs.Letter, item *
 		return nil
 	}
 	if err := r.Restrict(ctx, *item); err != nil {
-		return overThere(fmt.Errorf("restrict %s: %w", item, err))
+		return overThere(err)
 	}
 	item.Restricted = true
 	d := o.desk(p.Name)
@@ -88,7 +88,7 @@ func (o *Office) restrict(ctx context.Context, p Place, l configs.Letter, item *
 // seen is item as it was at a look in the last hour.
 func (o *Office) seen(ctx context.Context, p Place, l configs.Letter, item configs.Item, organization string) (configs.Item, error) {
 	refuse := func(format string, args ...any) (configs.Item, error) {
-		return configs.Item{}, unmatched(p, l, fmt.Errorf(format, args...))
+		return configs.Item{}, o.unmatched(p, l, fmt.Errorf(format, args...))
 	}
 	if item.Organization != organization {
 		return refuse("%s is remembered, but %s is organization %s", item, l.Customer, organization)
@@ -140,7 +140,7 @@ func (o *Office) sight(ctx context.Context, p Place, lister configs.ItemLister, 
 	}
 	found, err := lister.Items(ctx, item.Organization, ids)
 	if err != nil {
-		return sight{}, overThere(fmt.Errorf("look at %s: %w", item, err))
+		return sight{}, overThere(err)
 	}
 	for _, id := range ids {
 		s := sight{at: now}
@@ -167,15 +167,15 @@ func (o *Office) forget(ctx context.Context, p Place, item configs.Item) {
 func (o *Office) find(ctx context.Context, p Place, l configs.Letter, v configs.Version, organization string) (configs.Mapping, error) {
 	finder, ok := p.System.(configs.ItemFinder)
 	if !ok {
-		return configs.Mapping{}, unmatched(p, l, fmt.Errorf("%s cannot be searched", p.System.Name()))
+		return configs.Mapping{}, o.unmatched(p, l, fmt.Errorf("%s cannot be searched", p.System.Name()))
 	}
 	w := o.wanted(l, v, organization)
 	if !p.Own && len(w.Serials)+len(w.MACs) == 0 {
-		return configs.Mapping{}, unmatched(p, l, errors.New("the device has named no serial number, and the inventory has none"))
+		return configs.Mapping{}, o.unmatched(p, l, errors.New("the device has named no serial number, and the inventory has none"))
 	}
 	found, err := finder.FindItems(ctx, w)
 	if err != nil {
-		return configs.Mapping{}, overThere(fmt.Errorf("find the item: %w", err))
+		return configs.Mapping{}, overThere(err)
 	}
 	var fit []configs.Mapping
 	var candidates []string
@@ -195,9 +195,9 @@ func (o *Office) find(ctx context.Context, p Place, l configs.Letter, v configs.
 		o.desk(p.Name).items[itemKey{organization, fit[0].Item.ID}] = sight{fit[0].Item, true, o.Now()}
 		return fit[0], nil
 	case len(candidates) == 0:
-		return configs.Mapping{}, unmatched(p, l, fmt.Errorf("organization %s has no item with serial number %s%s", organization, list(w.Serials), orMAC(w)))
+		return configs.Mapping{}, o.unmatched(p, l, fmt.Errorf("organization %s has no item with serial number %s%s", organization, list(w.Serials), orMAC(w)))
 	}
-	return configs.Mapping{}, unmatched(p, l, fmt.Errorf("%d items fit, want 1: %s", len(fit), strings.Join(candidates, "; ")))
+	return configs.Mapping{}, o.unmatched(p, l, fmt.Errorf("%d items fit, want 1: %s", len(fit), strings.Join(candidates, "; ")))
 }
 
 // wanted is what is known of a device. The inventory's numbers count where the
@@ -245,8 +245,12 @@ func match(p Place, w configs.Wanted, it configs.Item) (how, doubt string) {
 
 // unmatched says that a device's item is not known beyond doubt, which only a
 // person can settle.
-func unmatched(p Place, l configs.Letter, err error) error {
-	return stay(&devices.Error{Kind: devices.AttachmentPending, Op: "find the item in " + p.System.Name() + " of", Device: string(l.Device), Err: err, Hint: "belay docs match " + p.Name})
+func (o *Office) unmatched(p Place, l configs.Letter, err error) error {
+	hint := "belay docs match shows the items"
+	if d, ok := o.Device(l.Device); ok {
+		hint = fmt.Sprintf("belay docs match %s --to %s; with --item ID you say which it is", d, p.Name)
+	}
+	return stay(&devices.Error{Kind: devices.AttachmentPending, Op: "find the item in " + p.System.Name() + " of", Device: string(l.Device), Err: err, Hint: hint})
 }
 
 func describe(it configs.Item, doubt string) string {

@@ -58,7 +58,7 @@ func TestOnlyAnItemBeyondDoubtIsTaken(t *testing.T) {
 				}
 				return
 			}
-			if devices.KindOf(err) != devices.AttachmentPending || !strings.Contains(devices.HintOf(err), "belay docs match itglue") {
+			if devices.KindOf(err) != devices.AttachmentPending || !strings.Contains(devices.HintOf(err), "belay docs match acme/fw-hq --to itglue") {
 				t.Fatalf("error %v of kind %v with hint %q", err, devices.KindOf(err), devices.HintOf(err))
 			}
 			for _, word := range c.says {
