@@ -168,7 +168,11 @@ func pending(system string, l configs.Letter, err error) error {
 	if _, there := errors.AsType[*remote](err); !there && devices.KindOf(err) == devices.Damaged {
 		return err // here, not over there
 	}
-	return &devices.Error{Kind: devices.AttachmentPending, Op: "attach to " + system, Device: string(l.Device), Err: err, Hint: hint(err)}
+	op := "deliver to " + system
+	if l.Device != "" {
+		op += " for"
+	}
+	return &devices.Error{Kind: devices.AttachmentPending, Op: op, Device: string(l.Device), Err: err, Hint: hint(err)}
 }
 
 // hint is the next thing to do about err.

@@ -17,7 +17,7 @@ import (
 func (o *Office) prove(ctx context.Context, p Place, l *configs.Letter, item configs.Item, id string) ([]configs.Attachment, error) {
 	all, err := p.System.Attached(ctx, item)
 	if err != nil {
-		err = overThere(fmt.Errorf("list what hangs on %s: %w", item, err))
+		err = overThere(err)
 		if d := decline(err); d != nil && d.Why == configs.Gone {
 			o.forget(ctx, p, item)
 		}
@@ -88,7 +88,7 @@ func (o *Office) compare(ctx context.Context, p Place, l *configs.Letter, item c
 	case errors.Is(err, configs.ErrCannotRead):
 		return true, nil
 	case err != nil:
-		return false, overThere(fmt.Errorf("read attachment %s of %s: %w", a.ID, item, err))
+		return false, overThere(err)
 	}
 	a.Digest = digestOf(data)
 	return a.Digest == l.Digest, nil
@@ -115,7 +115,7 @@ func (o *Office) spoiled(ctx context.Context, p Place, l *configs.Letter, item c
 	}
 	for _, a := range bad {
 		if err := r.RemoveAttachment(ctx, item, a); err != nil {
-			return overThere(fmt.Errorf("remove attachment %s of %s, which is not what was sent: %w", a.ID, item, err))
+			return overThere(fmt.Errorf("it is not what was sent: %w", err))
 		}
 		if err := o.Outbox.Save(ctx, *l, o.unattached(*l, a, "not what was sent")); err != nil {
 			return err

@@ -39,11 +39,11 @@ func (o *Office) tidy(ctx context.Context, d *desk, l configs.Letter, all []conf
 	}
 	slices.SortFunc(mine, func(a, b configs.Letter) int { return cmp.Or(a.Put.Compare(b.Put), cmp.Compare(a.ID, b.ID)) })
 	for _, h := range mine {
-		o.single(ctx, p, remover, h, all)
+		o.single(ctx, remover, h, all)
 	}
 	for _, h := range beyond(mine, p.Keep) {
 		if h.ID != l.ID { // somebody has just asked for it
-			o.retire(ctx, p, remover, h, all)
+			o.retire(ctx, remover, h, all)
 		}
 	}
 }
@@ -60,7 +60,7 @@ func repeated(all []configs.Attachment) bool {
 // single takes down what hangs there under the name of a letter beside the one
 // that was proven. A letter that was tried once cannot have landed twice: another
 // file of its name is a person's.
-func (o *Office) single(ctx context.Context, p Place, remover configs.AttachmentRemover, h configs.Letter, all []configs.Attachment) {
+func (o *Office) single(ctx context.Context, remover configs.AttachmentRemover, h configs.Letter, all []configs.Attachment) {
 	twins := named(all, h.Name)
 	if h.Tries < 2 || len(twins) < 2 || !slices.ContainsFunc(twins, func(a configs.Attachment) bool { return a.ID == h.Attachment.ID }) {
 		return
@@ -69,7 +69,7 @@ func (o *Office) single(ctx context.Context, p Place, remover configs.Attachment
 		if a.ID == h.Attachment.ID {
 			continue
 		}
-		o.down(ctx, p, h.ID, func(l *configs.Letter) (configs.Event, error) {
+		o.down(ctx, h.ID, func(l *configs.Letter) (configs.Event, error) {
 			return o.unattached(*l, a, "it landed twice"), remover.RemoveAttachment(ctx, l.Item, a)
 		})
 	}
@@ -98,12 +98,12 @@ func beyond(mine []configs.Letter, keep int) []configs.Letter {
 
 // retire takes one letter's attachment down, if it is still the one that was
 // recorded: one that a person has renamed since is the person's.
-func (o *Office) retire(ctx context.Context, p Place, remover configs.AttachmentRemover, h configs.Letter, all []configs.Attachment) {
+func (o *Office) retire(ctx context.Context, remover configs.AttachmentRemover, h configs.Letter, all []configs.Attachment) {
 	i := slices.IndexFunc(all, func(a configs.Attachment) bool { return a.ID == h.Attachment.ID })
 	if i >= 0 && all[i].Name != h.Name {
 		return
 	}
-	o.down(ctx, p, h.ID, func(l *configs.Letter) (configs.Event, error) {
+	o.down(ctx, h.ID, func(l *configs.Letter) (configs.Event, error) {
 		why, err := "it was gone", error(nil)
 		if i >= 0 {
 			why, err = "newer ones hang there", remover.RemoveAttachment(ctx, l.Item, l.Attachment)
@@ -115,7 +115,7 @@ func (o *Office) retire(ctx context.Context, p Place, remover configs.Attachment
 
 // down removes something of a letter that hangs, with the letter in hand, and
 // records it.
-func (o *Office) down(ctx context.Context, p Place, id int64, remove func(l *configs.Letter) (configs.Event, error)) {
+func (o *Office) down(ctx context.Context, id int64, remove func(l *configs.Letter) (configs.Event, error)) {
 	l, ok, err := o.Outbox.Claim(ctx, id, o.Now().Add(lease))
 	if err != nil || !ok {
 		return // whoever has it in hand leaves it to the next letter
@@ -129,7 +129,7 @@ func (o *Office) down(ctx context.Context, p Place, id int64, remove func(l *con
 		if err == nil {
 			err = o.release(ctx, &l, e)
 		} else {
-			o.log("remove %s from %s in %s: %v; tried again with the next one", l.Name, l.Item, p.System.Name(), err)
+			o.log("%v; it is tried again with the next attachment", err)
 			err = o.release(ctx, &stands)
 		}
 	}

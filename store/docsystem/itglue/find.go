@@ -99,7 +99,11 @@ func (a *Account) Items(ctx context.Context, organization string, ids []string) 
 	}
 	var items []configs.Item
 	for chunk := range slices.Chunk(ask, idsAtOnce) {
-		rows, err := pages[configuration](ctx, a.client, "look at configurations", "/configurations", url.Values{"filter[id]": {orList(chunk)}})
+		op := "look at configuration " + chunk[0]
+		if len(chunk) > 1 {
+			op = fmt.Sprintf("look at %d configurations", len(chunk))
+		}
+		rows, err := pages[configuration](ctx, a.client, op, "/configurations", url.Values{"filter[id]": {orList(chunk)}})
 		if err != nil {
 			return nil, err
 		}
