@@ -2,8 +2,6 @@ package configs
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -363,12 +361,7 @@ func (b *Backup) seal(ctx context.Context, customer string, c Capture) ([]Sealed
 		if err != nil {
 			return nil, fmt.Errorf("seal %s: %w", f.Name, err)
 		}
-		all = append(all, Sealed{Name: f.Name, Bytes: sealed, Digest: digest(f.Raw), Size: len(f.Raw)})
+		all = append(all, Sealed{Name: f.Name, Bytes: sealed, Digest: Digest(f.Raw), Size: len(f.Raw)})
 	}
 	return all, nil
-}
-
-func digest(original []byte) string {
-	sum := sha256.Sum256(original)
-	return hex.EncodeToString(sum[:])
 }

@@ -99,9 +99,9 @@ func (b *Backup) compare(ctx context.Context, v Version, r reading, same bool) e
 		}
 		want := originals[i].Digest
 		if v.New {
-			want = digest(f.Raw)
+			want = Digest(f.Raw)
 		}
-		if digest(plain) != want {
+		if Digest(plain) != want {
 			return wrong("the original of %s is not what was sealed", f.Name)
 		}
 	}

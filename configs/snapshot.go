@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"belay/configs/redact"
@@ -18,6 +20,13 @@ type Person struct {
 type Text struct {
 	Name  string
 	Clean redact.Clean
+}
+
+// Digest is how bytes are named everywhere: in histories, in the ledger, on
+// receipts and over there. It is their SHA-256 in hexadecimal.
+func Digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
 // Sealed is one original, compressed and encrypted to the customer's key.

@@ -121,7 +121,7 @@ func (w *workspace) postReceipt(ctx context.Context, c change.Change) (digest st
 	if err != nil {
 		return "", err
 	}
-	digest = digestOf(file)
+	digest = configs.Digest(file)
 	to := w.settings.ticketing(c.Customer)
 	l := configs.Letter{Customer: c.Customer, Form: configs.Receipt, Change: c.ID, Ticket: c.Ticket, Urgent: true, By: w.by, Version: digest, File: "json"}
 	if to != "" {

@@ -34,7 +34,7 @@ and why stands in the ledger before a byte is shown.`,
 					return err
 				}
 				if err := w.ledger.Append(cmd.Context(), configs.Event{At: p.now(), Customer: whose, By: w.by, Act: "open",
-					Detail: map[string]any{"file": args[0], "digest": digestOf(plain), "bytes": len(plain), "reason": reason}}); err != nil {
+					Detail: map[string]any{"file": args[0], "digest": configs.Digest(plain), "bytes": len(plain), "reason": reason}}); err != nil {
 					return err
 				}
 				_, err = p.out.Write(plain)

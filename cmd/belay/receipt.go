@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -90,7 +88,7 @@ Exit status 4 where it does not hold.`,
 				return err
 			}
 			if p.json {
-				return p.printJSON(map[string]any{"good": true, "signer": by.Name, "key": by.Fingerprint(), "change": r.Change, "ticket": r.Ticket, "state": r.State, "made": r.Made, "digest": digestOf(file)})
+				return p.printJSON(map[string]any{"good": true, "signer": by.Name, "key": by.Fingerprint(), "change": r.Change, "ticket": r.Ticket, "state": r.State, "made": r.Made, "digest": configs.Digest(file)})
 			}
 			_, err = fmt.Fprintf(p.out, "good: the receipt of %s, ticket %s, made %s (%s), is unaltered; signed with %s of %s\n",
 				r.Change, r.Ticket, r.Made.Local().Format("2006-01-02 15:04"), r.State, by.Fingerprint(), by.Name)
@@ -175,7 +173,7 @@ func (w *workspace) filedReceipt(ctx context.Context, c change.Change) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	return file, w.ledger.FilePaper(ctx, configs.Paper{Customer: c.Customer, Change: c.ID, Kind: "receipt", Digest: digestOf(file), Bytes: file, By: w.by, At: w.now()})
+	return file, w.ledger.FilePaper(ctx, configs.Paper{Customer: c.Customer, Change: c.ID, Kind: "receipt", Digest: configs.Digest(file), Bytes: file, By: w.by, At: w.now()})
 }
 
 // fileText files a receipt's text form and returns its digest.
@@ -185,7 +183,7 @@ func (w *workspace) fileText(ctx context.Context, c change.Change, file []byte) 
 		return "", err
 	}
 	text := []byte(r.Text())
-	return digestOf(text), w.ledger.FilePaper(ctx, configs.Paper{Customer: c.Customer, Change: c.ID, Kind: "receipt text", Digest: digestOf(text), Bytes: text, By: w.by, At: w.now()})
+	return configs.Digest(text), w.ledger.FilePaper(ctx, configs.Paper{Customer: c.Customer, Change: c.ID, Kind: "receipt text", Digest: configs.Digest(text), Bytes: text, By: w.by, At: w.now()})
 }
 
 // note is what a ticket is told: the receipt as text, to print, and signed.
@@ -209,9 +207,4 @@ func (w *workspace) note(ctx context.Context, l configs.Letter) (configs.Note, e
 		Ticket: l.Ticket, Key: l.Change + "-" + l.Version[:16], Subject: "Receipt of " + l.Change,
 		Text: r.Text(), HTML: page, Files: []configs.Attached{{Name: l.Change + ".receipt.json", Bytes: paper.Bytes}}, At: r.Made,
 	}, nil
-}
-
-func digestOf(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }

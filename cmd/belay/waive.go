@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,9 @@ type waiveOptions struct {
 	ticket, contact, email, form, initials, at, scan, text string
 	serials, media                                         []string
 	print                                                  bool
+
+	message, words, picture []byte // what stands in email, text and scan
+	given                   time.Time
 }
 
 func (p *program) waiveCommand() *cobra.Command {
@@ -40,6 +44,9 @@ Exit status: 0 accepted; 3 refused, with every reason; 7 the change is closed.`,
   belay waive T20391 --ossr 4711 --initials AE --at 14:05 --text form.txt --scan form.jpg --contact 'Ada Example'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.read(p.now()); err != nil {
+				return err // before a change is opened for it
+			}
 			w, err := p.open(cmd.Context(), openOptions{})
 			if err != nil {
 				return err
@@ -63,7 +70,7 @@ Exit status: 0 accepted; 3 refused, with every reason; 7 the change is closed.`,
 	f.StringVar(&o.at, "at", "", "when it was initialled: 14:05, or 2026-11-21T14:05")
 	f.StringVar(&o.text, "text", "", "`FILE` with the text as it was initialled (belay waive --print)")
 	f.StringVar(&o.scan, "scan", "", "`FILE` with a scan or photograph of it")
-	f.BoolVar(&o.print, "print", false, "print the page that the contact answers or initials; record nothing")
+	f.BoolVar(&o.print, "print", false, "print the page that the contact answers or initials; nothing is waived by it")
 	return cmd
 }
 
@@ -88,18 +95,18 @@ func (p *program) runWaive(ctx context.Context, w *workspace, c change.Change, o
 		t.Erased = t.Known
 	}
 	if o.print {
+		if c.State(p.now(), policy) == change.Safe {
+			warn(p.err, "%s has a verified before: belay gate %s tells whether a waiver is needed at all", c.ID, c.ID)
+		}
 		return p.printForm(c, t, o.contact)
 	}
 	if c.Closing != nil {
 		return &devices.Error{Kind: devices.NotAllowed, Op: "waive in " + c.ID, Err: errors.New("it is closed"), Hint: "corrections are a new change"}
 	}
 	var waiver change.Waiver
-	switch {
-	case (o.email != "") == (o.form != ""):
-		return &devices.Error{Kind: devices.Usage, Err: errors.New("how was it given? by e-mail or on a form"), Hint: "--email FILE, or --ossr NUMBER with --initials, --at, --text and --scan"}
-	case o.email != "":
+	if o.email != "" {
 		waiver, err = w.waiveByMail(ctx, t, o)
-	default:
+	} else {
 		waiver, err = w.waiveByForm(ctx, t, o)
 	}
 	if err != nil {
@@ -109,7 +116,10 @@ func (p *program) runWaive(ctx context.Context, w *workspace, c change.Change, o
 		return err
 	}
 	if p.json {
-		return p.printJSON(map[string]any{"change": c.ID, "waiver": waiver})
+		if c, err = w.desk.Book.Get(ctx, c.Customer, c.ID); err != nil {
+			return err
+		}
+		return p.printJSON(map[string]any{"change": c.ID, "waiver": c.Waivers[len(c.Waivers)-1]})
 	}
 	compared := "compared with what the device has shown"
 	if !waiver.Compared {
@@ -123,28 +133,60 @@ func (p *program) runWaive(ctx context.Context, w *workspace, c change.Change, o
 func (p *program) printForm(c change.Change, t change.Terms, name string) error {
 	contact := change.Contact{Name: name}
 	for _, k := range t.Contacts {
-		if k.Authorised && (name == "" || strings.EqualFold(k.Name, name) || strings.EqualFold(k.Email, name)) {
+		if k.Authorised && !t.Now.Before(k.From) && !t.Now.After(k.To) && (name == "" || strings.EqualFold(k.Name, name) || strings.EqualFold(k.Email, name)) {
 			contact = k
 			break
 		}
 	}
 	if contact.Email == "" && name != "" {
-		return &devices.Error{Kind: devices.Usage, Op: "print the waiver of " + c.ID, Err: fmt.Errorf("%q is no authorisation contact of %s", name, c.Customer), Hint: "they stand in customers." + c.Customer + ".contacts of the settings"}
+		return &devices.Error{Kind: devices.Usage, Op: "print the waiver of " + c.ID, Err: fmt.Errorf("%q is no authorisation contact of %s today", name, c.Customer), Hint: "they stand in customers." + c.Customer + ".contacts of the settings"}
 	}
 	if len(t.Erased) == 0 {
 		return &devices.Error{Kind: devices.Usage, Op: "print the waiver of " + c.ID, Err: errors.New("the device has shown no serial number"), Hint: "read it off the label: --serial NUMBER"}
 	}
-	_, err := fmt.Fprint(p.out, change.Form(c, t.Wording, contact, append(t.Erased, t.Media...)))
+	form := change.Form(c, t.Wording, contact, slices.Concat(t.Erased, t.Media))
+	if p.json {
+		return p.printJSON(map[string]any{"change": c.ID, "to": contact.Email, "form": form})
+	}
+	_, err := fmt.Fprint(p.out, form)
 	return err
 }
 
-func readPaper(what, file string) ([]byte, error) {
+// read holds the options to what they need, and reads the files that they name.
+func (o *waiveOptions) read(now time.Time) (err error) {
+	wants := func(what, hint string) error {
+		return &devices.Error{Kind: devices.Usage, Err: errors.New(what), Hint: hint}
+	}
+	switch {
+	case o.print:
+		return nil
+	case (o.email != "") == (o.form != ""):
+		return wants("how was it given? by e-mail or on a form", "--email FILE, or --ossr NUMBER with --contact, --initials, --at, --text and --scan; --print prints what the contact is asked")
+	case o.email != "":
+		o.message, err = readPaper("message", o.email, "--email reply.eml, the message as it was received")
+		return err
+	case o.contact == "":
+		return wants("who initialled the form?", "--contact NAME, one of the customer's authorisation contacts")
+	case o.at == "":
+		return wants("when was the form initialled?", "--at 14:05, or --at 2026-11-21T14:05")
+	}
+	if o.given, err = moment(o.at, now); err != nil {
+		return err
+	}
+	if o.words, err = readPaper("text of the form", o.text, "--text form.txt, what belay waive --print printed, as it was initialled"); err != nil {
+		return err
+	}
+	o.picture, err = readPaper("scan of the form", o.scan, "--scan form.jpg, a scan or photograph of it")
+	return err
+}
+
+func readPaper(what, file, hint string) ([]byte, error) {
 	if file == "" {
-		return nil, &devices.Error{Kind: devices.Usage, Op: "read the " + what, Err: errors.New("no file is named")}
+		return nil, &devices.Error{Kind: devices.Usage, Op: "read the " + what, Err: errors.New("no file is named"), Hint: hint}
 	}
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		return nil, &devices.Error{Kind: devices.Usage, Op: "read the " + what, Err: err}
+		return nil, &devices.Error{Kind: devices.Usage, Op: "read the " + what, Err: err, Hint: hint}
 	}
 	return raw, nil
 }
@@ -155,15 +197,11 @@ func (w *workspace) keepPaper(ctx context.Context, c change.Change, kind string,
 	if err != nil {
 		return err
 	}
-	return w.ledger.FilePaper(ctx, configs.Paper{Customer: c.Customer, Change: c.ID, Kind: kind, Digest: digestOf(raw), Sealed: true, Bytes: sealed, By: w.by, At: w.now()})
+	return w.ledger.FilePaper(ctx, configs.Paper{Customer: c.Customer, Change: c.ID, Kind: kind, Digest: configs.Digest(raw), Sealed: true, Bytes: sealed, By: w.by, At: w.now()})
 }
 
 func (w *workspace) waiveByMail(ctx context.Context, t change.Terms, o waiveOptions) (change.Waiver, error) {
-	raw, err := readPaper("message", o.email)
-	if err != nil {
-		return change.Waiver{}, err
-	}
-	m, err := change.ReadMessage(raw)
+	m, err := change.ReadMessage(o.message)
 	if err != nil {
 		return change.Waiver{}, err
 	}
@@ -174,30 +212,18 @@ func (w *workspace) waiveByMail(ctx context.Context, t change.Terms, o waiveOpti
 	if o.contact != "" && !strings.EqualFold(o.contact, waiver.Contact.Name) && !strings.EqualFold(o.contact, waiver.Contact.Email) {
 		return waiver, &devices.Error{Kind: devices.GateShut, Op: "accept the waiver for", Device: string(t.Change.Old), Err: fmt.Errorf("it is from %s, not from %s", waiver.Contact.Name, o.contact)}
 	}
-	return waiver, w.keepPaper(ctx, t.Change, "message", raw)
+	return waiver, w.keepPaper(ctx, t.Change, "message", o.message)
 }
 
 func (w *workspace) waiveByForm(ctx context.Context, t change.Terms, o waiveOptions) (change.Waiver, error) {
-	text, err := readPaper("text of the form", o.text)
-	if err != nil {
-		return change.Waiver{}, err
-	}
-	scan, err := readPaper("scan of the form", o.scan)
-	if err != nil {
-		return change.Waiver{}, err
-	}
-	at, err := moment(o.at, w.now())
-	if err != nil {
-		return change.Waiver{}, err
-	}
-	waiver, err := t.JudgeForm(change.Signed{Number: o.form, Contact: o.contact, Initials: o.initials, At: at, Scan: digestOf(scan), Text: string(text)})
+	waiver, err := t.JudgeForm(change.Signed{Number: o.form, Contact: o.contact, Initials: o.initials, At: at, Scan: configs.Digest(scan), Text: string(text)})
 	if err != nil {
 		return waiver, err
 	}
-	if err := w.keepPaper(ctx, t.Change, "form", text); err != nil {
+	if err := w.keepPaper(ctx, t.Change, "form", o.words); err != nil {
 		return waiver, err
 	}
-	return waiver, w.keepPaper(ctx, t.Change, "scan", scan)
+	return waiver, w.keepPaper(ctx, t.Change, "scan", o.picture)
 }
 
 // moment reads a time as a person on site writes it: of today, or with its date.

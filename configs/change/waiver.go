@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"belay/configs"
 	"belay/devices"
 )
 
@@ -261,6 +262,6 @@ func (t Terms) unused(what, paper string) Faults {
 func (t Terms) waiver(kind string, c Contact, given time.Time, text string) Waiver {
 	return Waiver{
 		At: t.Now, By: t.By, Kind: kind, Contact: c, Given: given, Serials: slices.Clone(t.Erased), Media: slices.Clone(t.Media),
-		Wording: t.Wording, Digest: digestOf([]byte(text)), Compared: len(t.Known) > 0,
+		Wording: t.Wording, Digest: configs.Digest([]byte(text)), Compared: len(t.Known) > 0,
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/emersion/go-message/charset"
 	"github.com/emersion/go-message/mail"
 
+	"belay/configs"
 	"belay/devices"
 )
 
@@ -44,7 +45,7 @@ func ReadMessage(raw []byte) (Message, error) {
 	unreadable := func(err error) error {
 		return &devices.Error{Kind: devices.Usage, Op: "read the message", Err: err, Hint: "save it from the mailbox as it was received, as an .eml file"}
 	}
-	m := Message{Digest: digestOf(raw)}
+	m := Message{Digest: configs.Digest(raw)}
 	if len(raw) > mostMessage {
 		return Message{}, unreadable(fmt.Errorf("it has more than %d MB", mostMessage>>20))
 	}

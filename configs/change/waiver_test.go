@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"belay/configs"
 	"belay/devices"
 )
 
@@ -92,8 +93,8 @@ func TestAMailOfAnAuthorisedContactIsAWaiver(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Waiver{At: at(10, 0), By: Actor{Name: "Ada Example"}, Kind: ByEmail, Contact: terms().Contacts[1], Given: at(9, 30),
-		Serials: []string{"FGT60FTK1"}, Wording: DefaultWording(), Digest: digestOf([]byte(agreed)), Compared: true,
-		MessageID: "1@acme.example", Sender: "olga@acme.example", Paper: digestOf(raw)}
+		Serials: []string{"FGT60FTK1"}, Wording: DefaultWording(), Digest: configs.Digest([]byte(agreed)), Compared: true,
+		MessageID: "1@acme.example", Sender: "olga@acme.example", Paper: configs.Digest(raw)}
 	if diff := cmp.Diff(want, w, cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })); diff != "" {
 		t.Error(diff)
 	}
@@ -185,7 +186,7 @@ func TestAMailIsRefusedWithEachReason(t *testing.T) {
 			t.Used = UsedIn(Change{ID: "T1-x", Waivers: []Waiver{{MessageID: "<1@acme.example>"}}})
 		}, want: []string{"another change, T1-x"}},
 		"used before under another ID": {raw: eml(agreed), terms: func(t *Terms) {
-			t.Used = UsedIn(Change{ID: "T1-x", Waivers: []Waiver{{Paper: digestOf(eml(agreed))}}})
+			t.Used = UsedIn(Change{ID: "T1-x", Waivers: []Waiver{{Paper: configs.Digest(eml(agreed))}}})
 		}, want: []string{"another change, T1-x"}},
 		"no date":              {raw: eml(agreed, "Date:"), want: []string{"no date"}},
 		"of tomorrow":          {raw: eml(agreed, "Date: Sun, 15 Mar 2026 09:30:00 +0000"), want: []string{"in the future"}},
@@ -238,7 +239,7 @@ func TestAContactWithTwoTermsOfAuthorityIsHeard(t *testing.T) {
 }
 
 func signed() Signed {
-	return Signed{Number: "O-118", Contact: "Olga Owner", Initials: "OO", At: at(9, 40), Scan: digestOf([]byte("scan")),
+	return Signed{Number: "O-118", Contact: "Olga Owner", Initials: "OO", At: at(9, 40), Scan: configs.Digest([]byte("scan")),
 		Text: Form(terms().Change, DefaultWording(), terms().Contacts[1], []string{"FGT60FTK1"})}
 }
 
@@ -247,7 +248,7 @@ func TestAnInitialledFormIsAWaiver(t *testing.T) {
 	s := signed()
 	w, err := terms().JudgeForm(s)
 	want := Waiver{At: at(10, 0), By: Actor{Name: "Ada Example"}, Kind: ByForm, Contact: terms().Contacts[1], Given: at(9, 40), Serials: []string{"FGT60FTK1"},
-		Wording: DefaultWording(), Digest: digestOf([]byte(s.Text)), Compared: true, Form: "O-118", Initials: "OO", Scan: s.Scan}
+		Wording: DefaultWording(), Digest: configs.Digest([]byte(s.Text)), Compared: true, Form: "O-118", Initials: "OO", Scan: s.Scan}
 	if diff := cmp.Diff(want, w); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
 	}

@@ -1,17 +1,10 @@
 package change
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
-
-func digestOf(b []byte) string {
-	d := sha256.Sum256(b)
-	return hex.EncodeToString(d[:])
-}
 
 // folded is a text without what mail programs do to it: white space and line
 // wraps, typographic quotes and dashes, and what nobody sees.

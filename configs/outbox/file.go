@@ -50,8 +50,8 @@ func (o *Office) file(ctx context.Context, l configs.Letter, v configs.Version) 
 	if err != nil {
 		return configs.Attached{}, err
 	}
-	if !strings.Contains(l.Name, mark(digestOf(data))) {
-		return configs.Attached{}, missing(l, fmt.Errorf("what is kept has digest %s…, and is not what %s names", head(digestOf(data)), l.Name))
+	if !strings.Contains(l.Name, mark(configs.Digest(data))) {
+		return configs.Attached{}, missing(l, fmt.Errorf("what is kept has digest %s…, and is not what %s names", head(configs.Digest(data)), l.Name))
 	}
 	return configs.Attached{Name: l.Name, Bytes: data}, nil
 }
@@ -79,7 +79,7 @@ func (o *Office) original(ctx context.Context, v configs.Version, l configs.Lett
 	if err != nil {
 		return nil, fmt.Errorf("open the original of %s: %w", l.File, err)
 	}
-	if digest := digestOf(plain); digest != sealed.Digest || digest != recorded(v, l.File).OriginalDigest {
+	if digest := configs.Digest(plain); digest != sealed.Digest || digest != recorded(v, l.File).OriginalDigest {
 		return nil, missing(l, errors.New("the original is not the recorded one"))
 	}
 	if l.Form == configs.InSeal {
@@ -117,7 +117,7 @@ func (o *Office) paper(ctx context.Context, l configs.Letter) ([]byte, error) {
 			return nil, fmt.Errorf("open a paper of %s: %w", l.Change, err)
 		}
 	}
-	if digestOf(p.Bytes) != l.Version {
+	if configs.Digest(p.Bytes) != l.Version {
 		return nil, missing(l, errors.New("the paper is not the one that was filed"))
 	}
 	return p.Bytes, nil

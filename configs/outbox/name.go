@@ -60,7 +60,7 @@ func plainName(file string) string {
 	}, file)
 	plain = strings.Trim(plain[:min(len(plain), 60)], ".-")
 	if plain != file {
-		plain += "-" + head(digestOf([]byte(file)))
+		plain += "-" + head(configs.Digest([]byte(file)))
 	}
 	return plain
 }

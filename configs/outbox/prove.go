@@ -90,7 +90,7 @@ func (o *Office) compare(ctx context.Context, p Place, l *configs.Letter, item c
 	case err != nil:
 		return false, overThere(err)
 	}
-	a.Digest = digestOf(data)
+	a.Digest = configs.Digest(data)
 	return a.Digest == l.Digest, nil
 }
 

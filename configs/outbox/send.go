@@ -178,5 +178,5 @@ func (o *Office) digest(ctx context.Context, v configs.Version, f configs.Versio
 		return f.Digest, nil
 	}
 	sealed, err := o.sealed(ctx, v, f.Name)
-	return digestOf(sealed.Bytes), err
+	return configs.Digest(sealed.Bytes), err
 }

@@ -3,8 +3,6 @@ package outbox
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -103,7 +101,7 @@ func (t *trial) list(ctx context.Context) (string, error) {
 }
 
 func (t *trial) size(context.Context) (string, error) {
-	digest := digestOf(t.file.Bytes)
+	digest := configs.Digest(t.file.Bytes)
 	switch a := t.listed; {
 	case a.Bytes >= 0 && a.Bytes != len(t.file.Bytes):
 		return "", fmt.Errorf("listed with %d bytes, want %d", a.Bytes, len(t.file.Bytes))
@@ -170,9 +168,4 @@ func (t *trial) clear(ctx context.Context) {
 	if err != nil {
 		t.checks = append(t.checks, configs.Check{Name: TryDelete, Detail: "it may still hang there: " + err.Error()})
 	}
-}
-
-func digestOf(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }

@@ -122,7 +122,7 @@ func write(dir *os.Root, key string, n configs.Note) error {
 	}
 	for _, f := range n.Files {
 		files = append(files, configs.Attached{Name: key + "_" + f.Name, Bytes: f.Bytes})
-		note.Files = append(note.Files, filedFile{f.Name, key + "_" + f.Name, len(f.Bytes), digest(f.Bytes)})
+		note.Files = append(note.Files, filedFile{f.Name, key + "_" + f.Name, len(f.Bytes), configs.Digest(f.Bytes)})
 	}
 	temp := ".belay-" + key + "-"
 	for _, f := range files {
@@ -236,5 +236,5 @@ func fit(s string) string {
 		return s
 	}
 	like := strings.Trim(odd.ReplaceAllString(s, "_"), "_-")
-	return strings.TrimPrefix(like[:min(len(like), 60)]+"-"+digest([]byte(s))[:12], "-")
+	return strings.TrimPrefix(like[:min(len(like), 60)]+"-"+configs.Digest([]byte(s))[:12], "-")
 }

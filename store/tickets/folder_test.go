@@ -56,7 +56,7 @@ func TestANoteIsFiledOnceUnderItsTicket(t *testing.T) {
 		t.Errorf("%+v", note)
 	}
 	for _, file := range note.Files {
-		if b := []byte(got[file.File]); len(b) != file.Bytes || digest(b) != file.Digest {
+		if b := []byte(got[file.File]); len(b) != file.Bytes || configs.Digest(b) != file.Digest {
 			t.Errorf("%+v does not describe %q", file, b)
 		}
 	}

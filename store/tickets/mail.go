@@ -98,7 +98,7 @@ func (m Mail) message(n configs.Note) (*mail.Msg, error) {
 	msg.FromMailAddress(from)
 	msg.ToMailAddress(to)
 	msg.Subject(strings.NewReplacer("{ticket}", n.Ticket, "{subject}", n.Subject).Replace(pattern))
-	msg.SetMessageIDWithValue(digest([]byte(n.Key))[:40] + "@" + from.Address[strings.LastIndex(from.Address, "@")+1:])
+	msg.SetMessageIDWithValue(configs.Digest([]byte(n.Key))[:40] + "@" + from.Address[strings.LastIndex(from.Address, "@")+1:])
 	if !n.At.IsZero() {
 		msg.SetDateWithValue(n.At)
 	}

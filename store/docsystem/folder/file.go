@@ -89,7 +89,7 @@ func (f *Folder) same(dir *os.Root, a act, file configs.Attached) error {
 	if err = errors.Join(err, there.Close()); err != nil {
 		return err
 	}
-	if sum != digest(file.Bytes) || n != len(file.Bytes) {
+	if sum != configs.Digest(file.Bytes) || n != len(file.Bytes) {
 		return a.declined(configs.Invalid, errors.New("there is a file of this name with other bytes"), "see who put it there; Belay never replaces a file")
 	}
 	return nil
@@ -265,11 +265,6 @@ func (f *Folder) writeIndex(ctx context.Context, dir *os.Root, item configs.Item
 		return
 	}
 	_ = f.flushDir(dir) // lost, it is written again
-}
-
-func digest(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }
 
 func digestFrom(r io.Reader) (sum string, n int, err error) {

@@ -26,7 +26,7 @@ func TestWhatIsListedIsWhatLiesThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, err := f.Attached(t.Context(), fwHQ)
-	if err != nil || len(all) != 1 || all[0].Digest == told.Digest || all[0].Digest != digest([]byte("as it was seNt")) {
+	if err != nil || len(all) != 1 || all[0].Digest == told.Digest || all[0].Digest != configs.Digest([]byte("as it was seNt")) {
 		t.Errorf("listed %+v after an alteration, told %+v; error %v", all, told, err)
 	}
 	if err := os.Truncate(file, 3); err != nil {
@@ -134,7 +134,7 @@ func TestTheIndexTellsWhatLiesThere(t *testing.T) {
 		}
 		for _, r := range all[1:] {
 			names = append(names, r[1])
-			if text, err := os.ReadFile(filepath.Join(home, r[1])); err == nil && r[3] != digest(text) {
+			if text, err := os.ReadFile(filepath.Join(home, r[1])); err == nil && r[3] != configs.Digest(text) {
 				t.Errorf("the index has another digest of %s", r[1])
 			}
 		}

@@ -152,7 +152,7 @@ func (f *Folder) Attach(ctx context.Context, item configs.Item, file configs.Att
 	if err != nil {
 		return configs.Attachment{}, a.failed(f.path, err)
 	}
-	if hung.Bytes != len(file.Bytes) || hung.Digest != digest(file.Bytes) {
+	if hung.Bytes != len(file.Bytes) || hung.Digest != configs.Digest(file.Bytes) {
 		return configs.Attachment{}, a.failed(f.path, fmt.Errorf("%d bytes were written, and what is read again is not what they were", len(file.Bytes)))
 	}
 	f.writeIndex(ctx, dir, item)

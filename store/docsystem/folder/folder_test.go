@@ -131,7 +131,7 @@ func TestAFileLiesInItsDevicesFolderUnderItsName(t *testing.T) {
 	if string(b) != "hostname fw-hq\n" || err != nil {
 		t.Errorf("read %q, error %v", b, err)
 	}
-	if got.Bytes != 15 || got.Digest != digest(b) || !strings.HasPrefix(got.URL, "file:///") || time.Since(got.At) > time.Hour {
+	if got.Bytes != 15 || got.Digest != configs.Digest(b) || !strings.HasPrefix(got.URL, "file:///") || time.Since(got.At) > time.Hour {
 		t.Errorf("told %+v", got)
 	}
 	attach(t, f, configs.Item{Organization: "acme", ID: "acme/sw-1"}, "sw-1.txt", "x")
