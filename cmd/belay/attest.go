@@ -31,7 +31,7 @@ true} for the customer. A device in a vendor's cloud is not assumed to be backed
 			if until != "" {
 				at, err := moment(until, p.now())
 				if err != nil {
-					return err
+					return &devices.Error{Kind: devices.Usage, Op: "attest", Device: args[0], Err: fmt.Errorf("--until %q is no day", until), Hint: "--until 2026-12-31"}
 				}
 				if len(until) == len(time.DateOnly) {
 					at = at.AddDate(0, 0, 1).Add(-time.Second) // to the end of that day
@@ -55,7 +55,10 @@ true} for the customer. A device in a vendor's cloud is not assumed to be backed
 				return err
 			}
 			if p.json {
-				return p.printJSON(map[string]any{"change": c.ID, "attest": a})
+				if c, err = w.desk.Book.Get(cmd.Context(), c.Customer, c.ID); err != nil {
+					return err
+				}
+				return p.printJSON(map[string]any{"change": c.ID, "attest": c.Attests[len(c.Attests)-1]})
 			}
 			what := "it opens no gate: the settings of " + c.Customer + " do not say gate: {attest: true}"
 			if w.settings.gate(c.Customer).Attest {

@@ -216,7 +216,7 @@ func (w *workspace) waiveByMail(ctx context.Context, t change.Terms, o waiveOpti
 }
 
 func (w *workspace) waiveByForm(ctx context.Context, t change.Terms, o waiveOptions) (change.Waiver, error) {
-	waiver, err := t.JudgeForm(change.Signed{Number: o.form, Contact: o.contact, Initials: o.initials, At: at, Scan: configs.Digest(scan), Text: string(text)})
+	waiver, err := t.JudgeForm(change.Signed{Number: o.form, Contact: o.contact, Initials: o.initials, At: o.given, Scan: configs.Digest(o.picture), Text: string(o.words)})
 	if err != nil {
 		return waiver, err
 	}
