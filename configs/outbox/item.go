@@ -45,25 +45,43 @@ func (o *Office) item(ctx context.Context, p Place, l configs.Letter, v configs.
 	if err != nil {
 		return configs.Item{}, err
 	}
-	if !ok || !p.Own && disjoint(m.Serials, v.Identity.Serials) {
+	var item configs.Item
+	if ok = ok && (p.Own || !disjoint(m.Serials, v.Identity.Serials)); ok {
+		if item, err = o.seen(ctx, p, l, m.Item, organization); err != nil {
+			return configs.Item{}, err
+		}
+		ok = p.Own || !o.another(l, v, m, item)
+	}
+	news := false
+	if !ok {
 		if m, err = o.find(ctx, p, l, v, organization); err != nil {
 			return configs.Item{}, err
 		}
-		if stands { // an older box's letter does not take the item from the one that stands there now
-			if err := o.Items.Map(ctx, m); err != nil {
-				return configs.Item{}, err
-			}
+		if item, err = o.seen(ctx, p, l, m.Item, organization); err != nil {
+			return configs.Item{}, err
 		}
+		news = true
 	}
-	item, err := o.seen(ctx, p, l, m.Item, organization)
-	if err != nil {
-		return configs.Item{}, err
-	}
-	if err := o.restrict(ctx, p, l, &item); err != nil || item.Restricted == m.Item.Restricted || !stands {
+	if err := o.restrict(ctx, p, l, &item); err != nil {
 		return item, err
 	}
-	m.Item.Restricted = true
+	if !p.Own && len(m.Serials) == 0 && len(v.Identity.Serials) > 0 { // a person matched it before it had shown any
+		m.Serials, news = slices.Clone(v.Identity.Serials), true
+	}
+	if !stands || !news && item.Restricted == m.Item.Restricted { // an older box's letter does not take the item from the one that stands there now
+		return item, nil
+	}
+	m.Item.Restricted = item.Restricted
 	return item, o.Items.Map(ctx, m)
+}
+
+// another tells whether a remembered item is another box's: its serial number is
+// none of the device's, unless a person matched the two who knew the device's.
+func (o *Office) another(l configs.Letter, v configs.Version, m configs.Mapping, item configs.Item) bool {
+	if m.How == byPerson && share(m.Serials, v.Identity.Serials) {
+		return false
+	}
+	return len(v.Identity.Serials) > 0 && disjoint(item.Serials, slices.Concat(m.Serials, o.wanted(l, v, item.Organization).Serials))
 }
 
 // restrict hides an item before an original hangs on it, once.
@@ -192,12 +210,34 @@ func (o *Office) find(ctx context.Context, p Place, l configs.Letter, v configs.
 	}
 	switch {
 	case len(fit) == 1:
+		other, err := o.holder(ctx, p, l.Device, fit[0].Item)
+		if err != nil {
+			return configs.Mapping{}, err
+		}
+		if other != "" {
+			return configs.Mapping{}, o.unmatched(p, l, fmt.Errorf("%s fits, but is matched to %s: are the two one device?", describe(fit[0].Item, ""), other))
+		}
 		o.desk(p.Name).items[itemKey{organization, fit[0].Item.ID}] = sight{fit[0].Item, true, o.Now()}
 		return fit[0], nil
 	case len(candidates) == 0:
 		return configs.Mapping{}, o.unmatched(p, l, fmt.Errorf("organization %s has no item with serial number %s%s", organization, list(w.Serials), orMAC(w)))
 	}
 	return configs.Mapping{}, o.unmatched(p, l, fmt.Errorf("%d items fit, want 1: %s", len(fit), strings.Join(candidates, "; ")))
+}
+
+// holder is another device of the inventory that an item is matched to.
+func (o *Office) holder(ctx context.Context, p Place, device devices.ID, item configs.Item) (devices.ID, error) {
+	for m, err := range o.Items.Mappings(ctx, p.Name) {
+		if err != nil {
+			return "", err
+		}
+		if m.Device != device && m.Item.ID == item.ID && m.Item.Organization == item.Organization {
+			if _, still := o.Device(m.Device); still {
+				return m.Device, nil
+			}
+		}
+	}
+	return "", nil
 }
 
 // wanted is what is known of a device. The inventory's numbers count where the

@@ -27,15 +27,22 @@ func (o *Office) Match(ctx context.Context, p Place, d devices.Device, by config
 	}
 	l := configs.Letter{To: p.Name, Customer: d.Customer, Device: d.ID(), By: by}
 	m, remembered, err = o.Items.Mapped(ctx, p.Name, d.ID())
-	if err != nil || !remembered || !p.Own && disjoint(m.Serials, v.Identity.Serials) {
-		if err == nil {
-			m, err = o.find(ctx, p, l, v, organization)
-		}
+	if err != nil {
 		return m, false, err
 	}
-	m.Item, err = o.seen(ctx, p, l, m.Item, organization)
-	return m, true, err
+	if remembered && (p.Own || !disjoint(m.Serials, v.Identity.Serials)) {
+		item, err := o.seen(ctx, p, l, m.Item, organization)
+		if err != nil || p.Own || !o.another(l, v, m, item) {
+			m.Item = item
+			return m, true, err
+		}
+	}
+	m, err = o.find(ctx, p, l, v, organization)
+	return m, false, err
 }
+
+// byPerson is how an item was matched that a person named.
+const byPerson = "person"
 
 // Confirm remembers that an item is a device's because a person says so. It must
 // be there, in the customer's organization, and no other device's.
@@ -61,20 +68,19 @@ func (o *Office) Confirm(ctx context.Context, p Place, d devices.Device, id stri
 	if found[0].Organization != organization {
 		return wrong(devices.NotAllowed, "%s is another customer's: %s is organization %s", found[0], d.Customer, organization)
 	}
-	for m, err := range o.Items.Mappings(ctx, p.Name) {
-		if err != nil {
-			return m, err
-		}
-		if m.Device != d.ID() && m.Item.ID == id && m.Item.Organization == organization {
-			return wrong(devices.NotAllowed, "%s is matched to %s", found[0], m.Device)
-		}
+	other, err := o.holder(ctx, p, d.ID(), found[0])
+	if err != nil {
+		return configs.Mapping{}, err
+	}
+	if other != "" {
+		return wrong(devices.NotAllowed, "%s is matched to %s", found[0], other)
 	}
 	v, _, err := o.Repository.Newest(ctx, d.ID())
 	if err != nil {
 		return configs.Mapping{}, err
 	}
 	l := configs.Letter{To: p.Name, Customer: d.Customer, Device: d.ID(), By: by}
-	m := configs.Mapping{To: p.Name, Device: d.ID(), Item: found[0], How: "person", By: by, At: o.Now(), Serials: o.wanted(l, v, organization).Serials}
+	m := configs.Mapping{To: p.Name, Device: d.ID(), Item: found[0], How: byPerson, By: by, At: o.Now(), Serials: o.wanted(l, v, organization).Serials}
 	if err := o.Items.Map(ctx, m); err != nil {
 		return m, err
 	}

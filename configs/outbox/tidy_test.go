@@ -81,9 +81,10 @@ func TestRetentionTouchesNothingThatIsNotOurs(t *testing.T) {
 	}
 	put("rack photo.jpg", "photo")
 	put("fw-hq_20240101T000000Z_4f2c9a1b_sha256-1a2b3c4d.txt", "of another tool, or of us before the outbox was lost")
-	// Another device of the same customer shares the item: its letters are its own.
+	// Another device of the same customer had the item: its letters are its own.
 	s.devices["acme/fw-b"] = devices.Device{Customer: "acme", Name: "fw-b", Serials: it.Serials}
 	s.prove(s.office(), s.commit("acme/fw-b", "neighbor", func(snap *configs.Snapshot) { snap.Identity.Serials = it.Serials }))
+	delete(s.devices, "acme/fw-b")
 	s.nights("acme/fw-hq", 0, 3)
 	put("notes.txt", "notes")
 	s.nights("acme/fw-hq", 3, 6)
