@@ -82,6 +82,11 @@ func (b *Backup) take(ctx context.Context, d devices.Device, c Capture, o Order)
 		return failure(res, &devices.Error{Kind: devices.KindOf(err), Op: "read history of", Device: d.String(), Err: err})
 	}
 	r := b.judge(d, o, c, last, key)
+	for i, check := range r.checks {
+		if check.Name == CheckDevice && check.OK && len(c.Identity.Serials) == 0 { // no host key stands for it here
+			r.checks[i].Detail = "the file names no serial number; " + o.Vouched
+		}
+	}
 	if n := sizeOf(kept); n > 0 && !o.Successor {
 		r.checks = append(r.checks, checkSize(r.size(), n))
 	}

@@ -93,17 +93,23 @@ func (p *program) runImport(ctx context.Context, w *workspace, d devices.Device,
 // exported reads files as the device's driver would have read the device.
 func (w *workspace) exported(d devices.Device, files []string, o importOptions) (configs.Capture, error) {
 	var list []drivers.Exported
+	var old []string
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			return configs.Capture{}, &devices.Error{Kind: devices.Usage, Op: "import", Device: d.String(), Err: err}
 		}
 		list = append(list, drivers.Exported{Name: filepath.Base(file), Raw: raw})
+		// A copy keeps the time or makes it later: an old one tells, a new one does not.
+		if info, err := os.Stat(file); err == nil && w.now().Sub(info.ModTime()) > w.settings.policy(d.Customer).MaxAge {
+			old = append(old, fmt.Sprintf("%s is as it was on %s", filepath.Base(file), info.ModTime().Local().Format("2006-01-02 15:04")))
+		}
 	}
 	c, err := w.catalog.Import(d.Driver, d, list, w.now())
 	if err == nil && o.serial != "" && len(c.Identity.Serials) == 0 {
 		c.Identity.Serials = []string{o.serial}
 		c.Warnings = append(c.Warnings, "the serial number is what "+o.attester+" read off the label")
 	}
+	c.Missing = append(c.Missing, old...)
 	return c, err
 }

@@ -89,6 +89,7 @@ type Capture struct {
 	Checks   []configs.Check  `json:"checks,omitempty"`
 	Proofs   []configs.Proof  `json:"proofs,omitempty"`
 	Attested string           `json:"attested,omitempty"` // exported by hand: who says so, and that it is this device's
+	Vouched  string           `json:"vouched,omitempty"`  // who accepted shortly before that the configuration had shrunk, and why
 	Error    string           `json:"error,omitempty"`
 	Seconds  float64          `json:"seconds,omitempty"`
 }

@@ -51,10 +51,14 @@ func (d *Desk) Before(ctx context.Context, dev devices.Device, o Opening) (Chang
 	if err != nil {
 		return c, configs.Result{}, d.shut(c, dev), err
 	}
+	shrunk, err := d.Book.shrunk(ctx, dev, c.At.Add(-shrinkMatters))
+	if err != nil {
+		return c, configs.Result{}, d.shut(c, dev), err
+	}
 	noticed := d.notice(ctx, c, dev, o.By)
 	began := d.Now()
 	r := d.Backup.Capture(ctx, dev, configs.Order{Twice: true, Change: c.ID, Phase: Before, Ticket: c.Ticket, By: o.By})
-	return d.taken(ctx, c, dev, r, Capture{By: o.By, Phase: Before, Taken: began}, noticed())
+	return d.taken(ctx, c, dev, r, Capture{By: o.By, Phase: Before, Taken: began, Vouched: shrunk}, noticed())
 }
 
 // Open opens the change of an old device, or finds the open one.

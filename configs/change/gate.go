@@ -117,11 +117,20 @@ func (d *Desk) judge(ctx context.Context, c Change, dev devices.Device, just *Ca
 		}
 		if same {
 			a.Open, a.OnePlace, a.Until = true, !a.Verified, k.Taken.Add(p.maxAge())
-			word := WordVerified
+			word, how := WordVerified, "taken"
 			if a.OnePlace {
 				word = WordOnePlace
 			}
-			a.Why = append([]string{fmt.Sprintf("%s: version %.10s, taken %s", word, k.Version, moment(k.Taken))}, a.Why...)
+			if k.imported() {
+				how = "exported at a time that is not known, imported"
+			}
+			a.Why = append([]string{fmt.Sprintf("%s: version %.10s, %s %s", word, k.Version, how, moment(k.Taken))}, a.Why...)
+			if k.Vouched != "" {
+				a.Why = append(a.Why, k.Vouched)
+			}
+			if p.maxAge() > DefaultMaxAge { // whoever reads the record later sees what was asked for
+				a.Why = append(a.Why, fmt.Sprintf("the settings let a before be %v old", p.maxAge()))
+			}
 			return a, nil
 		}
 	}
@@ -210,7 +219,7 @@ func (c Change) explain(a *Answer, now time.Time, p Policy) {
 	case k.whole():
 		a.about(c, k)
 		if len(a.FailingProofs) == 0 {
-			a.Why = append(a.Why, "it is kept in one place only: no second place proved it")
+			a.Why = append(a.Why, "it is kept in one place only, and the settings name no second: belay init --print shows remotes: and documentation:")
 		}
 	case len(a.Why) == 0 && k.Error != "":
 		a.Why = append(a.Why, k.Error)

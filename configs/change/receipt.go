@@ -65,6 +65,9 @@ func MakeReceipt(c Change, p Policy, now time.Time) (Receipt, error) {
 			r.Missing = append(r.Missing, fmt.Sprintf("The waiver does not hold: %s.", strings.Join(why, "; ")))
 		}
 	}
+	if s := c.Succession; s != nil && c.Kind == Replace && !slices.ContainsFunc(c.Gates, func(g Gate) bool { return g.Open && !g.At.After(s.At) }) {
+		r.Missing = append(r.Missing, "The gate never opened before the new box was seen.")
+	}
 	if c.Kind != Remove {
 		r.New = c.side(After, c.New, c.NewName, now, p)
 		r.Missing = append(r.Missing, c.missing(r.New, "The new configuration", p)...)

@@ -124,10 +124,13 @@ func (k Capture) describe(out *rows) {
 	out.add("Host key", k.HostKey)
 	out.add("Driver", k.Driver)
 	out.add("Grade", strings.Join(append([]string{string(k.Grade.Level)}, k.Grade.Missing...), "; missing: "))
-	out.add("Version", k.Version, fmt.Sprintf("taken %s by %s", moment(k.Taken), person(k.By)))
 	if k.imported() {
-		out.add("By hand", "exported by hand; that it is this device's, says "+k.Attested)
+		out.add("Version", k.Version, fmt.Sprintf("imported %s by %s; when it was exported is not known", moment(k.Taken), person(k.By)))
+		out.add("By hand", k.Attested)
+	} else {
+		out.add("Version", k.Version, fmt.Sprintf("taken %s by %s", moment(k.Taken), person(k.By)))
 	}
+	out.add("Shrunk", k.Vouched)
 	for _, f := range k.Files {
 		out.add("File", fmt.Sprintf("%s, %d bytes redacted, %d as the device sent it", f.Name, f.Bytes, f.OriginalBytes),
 			"redacted SHA-256 "+f.Digest, "original SHA-256 "+f.OriginalDigest)

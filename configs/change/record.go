@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"belay/configs"
 	"belay/devices"
@@ -104,6 +105,26 @@ func (b *Book) RecordClosing(ctx context.Context, c Change, k Closing) error {
 // store itself.
 func (b *Book) RecordPosted(ctx context.Context, c Change, p Posted) error {
 	return b.record(ctx, c, actPost, "", p.By, p)
+}
+
+// shrinkMatters is for how long before its change an accepted shrink is told:
+// what was wiped first and accepted then has no other witness.
+const shrinkMatters = 30 * 24 * time.Hour
+
+// shrunk tells who has vouched since a time that a device's configuration has
+// become much smaller, and why; empty where nobody did.
+func (b *Book) shrunk(ctx context.Context, dev devices.Device, since time.Time) (told string, err error) {
+	for e, err := range b.Ledger.Events(ctx, configs.Filter{Customer: dev.Customer, Act: "accept", Since: since}) {
+		if err != nil {
+			return "", err
+		}
+		list, _ := e.Detail["devices"].(map[string]any)
+		of, _ := list[dev.String()].(map[string]any)
+		if fmt.Sprint(of["result"]) == string(configs.Kept) {
+			told = fmt.Sprintf("%s vouched %s that it has shrunk: %v", person(e.By), moment(e.At), e.Detail["reason"])
+		}
+	}
+	return told, nil
 }
 
 // Used tells for which change a Message-ID, the number of a form or the digest
