@@ -9,10 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
 	"belay/configs"
 	"belay/configs/change"
+	"belay/devices"
 	"belay/store/docsystem"
 )
 
@@ -73,10 +75,10 @@ type contact struct {
 }
 
 type gate struct {
-	MaxAge   time.Duration `yaml:"max_age"`
-	OnePlace bool          `yaml:"one_place"`
-	Attest   bool          `yaml:"attest"`
-	Notice   time.Duration `yaml:"notice"` // a capture that takes longer has the customer told
+	MaxAge   span `yaml:"max_age"`
+	OnePlace bool `yaml:"one_place"`
+	Attest   bool `yaml:"attest"`
+	Notice   span `yaml:"notice"` // a capture that takes longer has the customer told
 }
 
 // wording is the MSP's own text of the waiver.
@@ -146,15 +148,36 @@ func (w *words) UnmarshalYAML(unmarshal func(any) error) error {
 type day struct{ time.Time }
 
 func (d *day) UnmarshalYAML(unmarshal func(any) error) error {
+	return scalar(unmarshal, "date: write 2026-12-31", func(s string) (err error) {
+		d.Time, err = time.ParseInLocation(time.DateOnly, s, time.Local)
+		return err
+	})
+}
+
+// A span is a time as people write it: 4h, 90m.
+type span time.Duration
+
+func (d *span) UnmarshalYAML(unmarshal func(any) error) error {
+	return scalar(unmarshal, "length of time: write 4h, or 90m", func(s string) error {
+		t, err := time.ParseDuration(s)
+		*d = span(t)
+		return err
+	})
+}
+
+// scalar reads a word by its own rules, and says where one stands that breaks them.
+func scalar(unmarshal func(any) error, want string, read func(string) error) error {
+	var n ast.Node
+	if err := unmarshal(&n); err != nil {
+		return err
+	}
 	var w word
 	if err := unmarshal(&w); err != nil {
 		return err
 	}
-	t, err := time.ParseInLocation(time.DateOnly, string(w), time.Local)
-	if err != nil {
-		return fmt.Errorf("%q is no date: write 2026-12-31", string(w))
+	if read(string(w)) != nil {
+		return &yaml.SyntaxError{Message: fmt.Sprintf("%q is no %s", string(w), want), Token: n.GetToken()}
 	}
-	d.Time = t
 	return nil
 }
 
@@ -205,10 +228,10 @@ func (s *settings) gate(name string) gate {
 		}
 	}
 	if g.MaxAge == 0 {
-		g.MaxAge = 4 * time.Hour
+		g.MaxAge = span(change.DefaultMaxAge)
 	}
 	if g.Notice == 0 {
-		g.Notice = 10 * time.Minute
+		g.Notice = span(10 * time.Minute)
 	}
 	return g
 }
@@ -217,7 +240,7 @@ func (s *settings) gate(name string) gate {
 func (s *settings) policy(name string) change.Policy {
 	g := s.gate(name)
 	p := change.Policy{
-		MaxAge: g.MaxAge, OnePlace: g.OnePlace, Attest: g.Attest, NoticeAfter: g.Notice,
+		MaxAge: time.Duration(g.MaxAge), OnePlace: g.OnePlace, Attest: g.Attest, NoticeAfter: time.Duration(g.Notice),
 		Systems: s.documentations(name), TicketTo: s.ticketing(name), Contacts: s.contacts(name), Wording: change.DefaultWording(),
 	}
 	if w := s.Waiver; w != nil {
@@ -261,8 +284,9 @@ func (s *settings) checkCustomers() error {
 			wrong("customers.%s: %w", name, err)
 		}
 		for _, d := range c.Documentation {
-			key := d + " " + string(c.Organization)
-			if other, taken := organizations[key]; taken && c.Organization != "" {
+			kind, o := s.Documentation[d].the() // the same system under two names has the same organizations
+			key := strings.Join([]string{kind, o.Region, o.URL, string(c.Organization)}, " ")
+			if other, taken := organizations[key]; taken && other != name && c.Organization != "" {
 				wrong("customers.%s: organization %s of %s is that of %s: no two customers share one", name, c.Organization, d, other)
 			}
 			organizations[key] = name
@@ -303,7 +327,12 @@ func (d documentation) check() error {
 	if o.Keep != nil && *o.Keep < 0 {
 		return fmt.Errorf("%s: keep: %d: want how many stay, or 0 for all", kind, *o.Keep)
 	}
-	return checkForm(o.Attach)
+	if err := checkForm(o.Attach); err != nil || sys.Own {
+		return err
+	}
+	// Whether it opens is known before somebody waits at a rack; nothing is asked of it.
+	_, err = sys.Open(docsystem.Options{Region: o.Region, URL: o.URL, Key: devices.NewSecret("later")})
+	return err
 }
 
 func checkForm(f configs.Form) error {
@@ -336,6 +365,9 @@ func (t ticketing) check() error {
 }
 
 func (c customer) check(s *settings, name string) error {
+	if err := devices.CheckName(name); err != nil {
+		return err
+	}
 	for _, d := range c.Documentation {
 		if _, ok := s.Documentation[d]; !ok {
 			return fmt.Errorf("documentation: there is none called %q", d)
