@@ -1,7 +1,8 @@
 // Package store holds no code: its comment is the data format, written down
 // before it is written to disk. What is below belay-data can be read with git,
 // age and zstd alone, and must stay so. Its subfolders are where things come to
-// rest: git (histories), ledger (SQLite), vault (logins and keys).
+// rest: git (histories), ledger (SQLite), vault (logins and keys), docsystem
+// (attachments in documentation systems) and tickets (notes on tickets).
 //
 // # The folder
 //
@@ -9,6 +10,8 @@
 //	  belay.db                    SQLite: ledger, check log, refusals, host keys, outbox, items, papers, pace
 //	  signer.age                  the ed25519 key that signs receipts (PKCS #8 in PEM), encrypted to the master identity
 //	  signer.pub                  its public half, as in authorized_keys; while it is there a missing signer.age is a loss
+//	  logins.age                  logins of devices, where Belay is asked to keep them; encrypted to the master identity
+//	  vault.lock                  empty; locked by the process that writes one of these
 //	  customers/CUSTOMER/         all that is this customer's, and nothing of another's
 //	    history.git/              a bare git repository: the history of every device
 //	    latest/DEVICE/            newest sealed originals, only of systems that salt their secrets
@@ -197,4 +200,31 @@
 // the device's newest is void. digest and bytes are the original's, sealed is the
 // SHA-256 of NAME.age as it lies there; where it does not match, a writer was
 // interrupted between the two files, and NAME.age is the newer.
+//
+// # What hangs elsewhere
+//
+// An attachment in a documentation system is one file of one version. Its name
+// says which, and is the same at every try:
+//
+//	DEVICE_TIME_COMMIT_sha256-DIGEST.txt             the original; TIME is when it was taken, in UTC
+//	DEVICE_TIME_PHASE_COMMIT_sha256-DIGEST.txt       of a change: before or after
+//	DEVICE_TIME_COMMIT_FILE_sha256-DIGEST.txt        a further text
+//	                                 .redacted.txt   redacted
+//	                                 .age            sealed; .age.txt where the system knows files by their names
+//	CHANGE_receipt_sha256-DIGEST.txt                 a receipt for people
+//	CHANGE_receipt_sha256-DIGEST.json                and signed; .json.txt as above
+//
+// COMMIT and DIGEST are the first eight characters of the version's commit and of
+// the SHA-256 of the file as it hangs there. What is sealed opens as in history.git:
+//
+//	age -d -i CUSTOMER-KEY FILE | zstd -d
+//
+// A signed receipt is {belay: "receipt 1", receipt: {…}, signature: "-----BEGIN SSH
+// SIGNATURE…"}: over the value of receipt as compact JSON, with the key of signer.pub
+// in the namespace belay-receipt. So belay need not be believed:
+//
+//	jq -r .signature FILE > receipt.sig
+//	jq -cj .receipt FILE | ssh-keygen -Y verify -f allowed_signers -I belay-receipts -n belay-receipt -s receipt.sig
+//
+// The plain folder's own files are in the package comment of docsystem/folder.
 package store
