@@ -27,6 +27,11 @@ type Backup struct {
 	Now        func() time.Time
 	Pause      time.Duration // before an unreachable device is tried once more
 
+	// Whose tells which device is known to have a serial number. It is asked
+	// about a device of which none is known, the first time it answers; nil:
+	// nobody knows.
+	Whose func(ctx context.Context, serial string) (devices.ID, bool, error)
+
 	mu     sync.Mutex
 	flying map[devices.ID]*flight
 }
@@ -166,7 +171,35 @@ func (b *Backup) read(ctx context.Context, d devices.Device, o Order, last *Vers
 	if last, err = b.identified(ctx, last, c.Identity); err != nil {
 		return reading{}, &devices.Error{Kind: devices.KindOf(err), Op: "read history of", Device: d.String(), Err: err}
 	}
-	return b.judge(d, o, c, last, key), nil
+	r := b.judge(d, o, c, last, key)
+	if len(d.Serials) > 0 || last != nil && len(last.Identity.Serials) > 0 {
+		return r, nil
+	}
+	other, err := b.foreign(ctx, d, c.Identity.Serials)
+	if err != nil {
+		return reading{}, &devices.Error{Kind: devices.KindOf(err), Op: "look for other devices with the serial number of", Device: d.String(), Err: err}
+	}
+	if other != "" {
+		i := slices.IndexFunc(r.checks, func(k Check) bool { return k.Name == CheckDevice })
+		r.checks[i] = Check{Name: CheckDevice, Detail: fmt.Sprintf("another customer's device: serial %s is %s", strings.Join(c.Identity.Serials, ", "), other)}
+	}
+	return r, nil
+}
+
+// foreign is the device of another customer that has one of the serial numbers:
+// many customers have something at 192.168.1.1. What machines without a number
+// of their own say instead has no digit in it, or no other.
+func (b *Backup) foreign(ctx context.Context, d devices.Device, serials []string) (devices.ID, error) {
+	for _, s := range serials {
+		if b.Whose == nil || len(s) < 5 || !strings.ContainsAny(s, "0123456789") || strings.Trim(s, s[:1]) == "" {
+			continue
+		}
+		other, ok, err := b.Whose(ctx, s)
+		if err != nil || ok && other.Customer() != d.Customer {
+			return other, err
+		}
+	}
+	return "", nil
 }
 
 // judge holds a capture to every check that needs no other reading, and redacts it.

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"belay/configs"
@@ -32,6 +33,7 @@ func (w *workspace) openOffice(p *program) {
 	for _, name := range slices.Sorted(maps.Keys(w.settings.Documentation)) {
 		w.backup.Provers = append(w.backup.Provers, w.office.Prover(name))
 	}
+	w.backup.Whose = w.whose()
 	w.desk = &change.Desk{
 		Book:   &change.Book{Ledger: w.ledger, Now: w.now},
 		Backup: w.backup, Repository: w.store, Policy: w.settings.policy, Now: w.now, Known: w.known, Pin: w.pinSuccessor,
@@ -204,6 +206,26 @@ func (w *workspace) known(ctx context.Context) (map[string]devices.ID, error) {
 		}
 	}
 	return known, nil
+}
+
+// whose tells which device has a serial number, as it was known at the first
+// question: a fleet's first run asks once for each device.
+func (w *workspace) whose() func(context.Context, string) (devices.ID, bool, error) {
+	var mu sync.Mutex
+	var known map[string]devices.ID
+	return func(ctx context.Context, serial string) (devices.ID, bool, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if known == nil {
+			all, err := w.known(ctx)
+			if err != nil {
+				return "", false, err
+			}
+			known = all
+		}
+		id, ok := known[serial]
+		return id, ok, nil
+	}
 }
 
 // drain brings what else waits in the outbox. After a while it takes up no more:
