@@ -100,7 +100,16 @@ func (p *program) runBefore(ctx context.Context, w *workspace, d devices.Device,
 // successor finds the device that comes, or puts it into the inventory: as the
 // old one, where nothing else is said of it.
 func (w *workspace) successor(p *program, old devices.Device, o beforeOptions) (devices.Device, error) {
-	name := strings.TrimPrefix(o.newName, old.Customer+"/")
+	customer, name, ok := strings.Cut(o.newName, "/")
+	if !ok {
+		customer, name = old.Customer, o.newName
+	}
+	if !strings.EqualFold(customer, old.Customer) {
+		return devices.Device{}, &devices.Error{Kind: devices.Usage, Op: "replace", Device: old.String(), Err: fmt.Errorf("%s is no device of %s", o.newName, old.Customer), Hint: "a device is replaced by one of the same customer: --new NAME"}
+	}
+	if err := devices.CheckName(name); err != nil {
+		return devices.Device{}, &devices.Error{Kind: devices.Usage, Op: "replace", Device: old.String(), Err: err, Hint: "--new fw-hq-2"}
+	}
 	for _, d := range w.inventory.Devices {
 		if d.Customer == old.Customer && strings.EqualFold(d.Name, name) {
 			if o.address != "" && o.address != d.Address && o.address != net.JoinHostPort(d.Address, strconv.Itoa(d.Port)) {
@@ -115,8 +124,8 @@ func (w *workspace) successor(p *program, old devices.Device, o beforeOptions) (
 		d.Address, d.Port = o.address, 0
 		if host, port, err := net.SplitHostPort(o.address); err == nil {
 			n, err := strconv.Atoi(port)
-			if err != nil {
-				return d, &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%q is no port", port)}
+			if err != nil || n < 1 || n > 65535 {
+				return d, &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%q is no port", port), Hint: "--address 192.0.2.9, or 192.0.2.9:22"}
 			}
 			d.Address, d.Port = host, n
 		}
@@ -129,6 +138,9 @@ func (w *workspace) successor(p *program, old devices.Device, o beforeOptions) (
 	}
 	file := w.settings.Inventory[0]
 	if err := devices.Append(w.settings.path(file), d); err != nil {
+		if o.address != "" && devices.KindOf(err) == devices.Usage { // the place that it names is not there to be edited
+			err = &devices.Error{Kind: devices.Usage, Op: "put the new device into the inventory", Err: err, Hint: "--address 192.0.2.9, or 192.0.2.9:22; nothing was added"}
+		}
 		return d, err
 	}
 	fmt.Fprintf(p.err, "belay: added %s to %s\n", d, file)
@@ -151,6 +163,9 @@ func (p *program) tellTaken(ctx context.Context, w *workspace, c change.Change, 
 		}{Change: c.ID, State: c.State(p.now(), w.settings.policy(c.Customer)), Answer: a}
 		if r.Device != "" {
 			out.Result = &r
+		}
+		if a != nil {
+			out.State = a.State // one word for one moment
 		}
 		if err := p.printJSON(out); err != nil {
 			return err

@@ -21,6 +21,11 @@ func (p *program) changesCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if _, known := w.settings.Customers[customer]; customer != "" && len(list) == 0 && !known {
+				if _, err := w.inventory.Select(customer, ""); err != nil {
+					return err // a misspelled name must not pass for good news
+				}
+			}
 			rows := [][]string{{"CHANGE", "CUSTOMER", "WHAT", "STATE", "OPENED", "BY", "MISSING"}}
 			for _, c := range list {
 				if c.Closing != nil && !all {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +58,9 @@ func (p *program) runClose(ctx context.Context, w *workspace, c change.Change) e
 	policy := w.settings.policy(c.Customer)
 	if c.Closing == nil {
 		if err := w.sendOwed(ctx, c); err != nil {
-			warn(p.err, "%v", err)
+			for line := range strings.Lines(err.Error()) {
+				warn(p.err, "%s", strings.TrimSpace(line))
+			}
 		}
 		var err error
 		if c, err = w.desk.Book.Get(ctx, c.Customer, c.ID); err != nil {
@@ -68,8 +72,11 @@ func (p *program) runClose(ctx context.Context, w *workspace, c change.Change) e
 	if lacks := c.Lacks(p.now(), policy, ""); c.Closing == nil && onlyReceipt(lacks) {
 		var err error
 		if digest, err = w.postReceipt(ctx, c); err != nil {
-			return &devices.Error{Kind: devices.AttachmentPending, Op: "close " + c.ID, Err: fmt.Errorf("the receipt is not posted yet: %w", err),
-				Hint: "it stays in the outbox and is tried again; then once more: belay close " + c.ID}
+			hint := "it stays in the outbox and is tried again; then once more: belay close " + c.ID
+			if why := devices.HintOf(err); why != "" {
+				hint = why + "; " + hint
+			}
+			return &devices.Error{Kind: devices.AttachmentPending, Op: "close " + c.ID, Err: fmt.Errorf("the receipt is not posted yet: %w", err), Hint: hint}
 		}
 		if c, err = w.desk.Book.Get(ctx, c.Customer, c.ID); err != nil {
 			return err
@@ -108,7 +115,9 @@ func (w *workspace) sendOwed(ctx context.Context, c change.Change) error {
 	var errs []error
 	for _, l := range waiting {
 		_, err := w.office.Send(ctx, l)
-		errs = append(errs, err)
+		if err != nil && !slices.ContainsFunc(errs, func(e error) bool { return e.Error() == err.Error() }) {
+			errs = append(errs, err) // what ails several is told once
+		}
 	}
 	return errors.Join(errs...)
 }
