@@ -174,7 +174,7 @@ func TestTheGateIsNotFooled(t *testing.T) {
 			s.prover.Proof = configs.Proof{}
 			c, _, a := s.before()
 			wantShut(t, a, "one place only")
-			return s.gate(c), []string{"one place only"}
+			return s.gate(c), []string{"one place only", "belay init --print"}
 		},
 		"0.3 the second place is on the same machine": func(t *testing.T, s *scene) (change.Answer, []string) {
 			s.prover.Proof.Second = false
