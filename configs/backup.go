@@ -186,22 +186,6 @@ func (b *Backup) read(ctx context.Context, d devices.Device, o Order, last *Vers
 	return r, nil
 }
 
-// foreign is the device of another customer that has one of the serial numbers:
-// many customers have something at 192.168.1.1. What machines without a number
-// of their own say instead has no digit in it, or no other.
-func (b *Backup) foreign(ctx context.Context, d devices.Device, serials []string) (devices.ID, error) {
-	for _, s := range serials {
-		if b.Whose == nil || len(s) < 5 || !strings.ContainsAny(s, "0123456789") || strings.Trim(s, s[:1]) == "" {
-			continue
-		}
-		other, ok, err := b.Whose(ctx, s)
-		if err != nil || ok && other.Customer() != d.Customer {
-			return other, err
-		}
-	}
-	return "", nil
-}
-
 // judge holds a capture to every check that needs no other reading, and redacts it.
 func (b *Backup) judge(d devices.Device, o Order, c Capture, last *Version, key redact.Key) reading {
 	if o.Successor {

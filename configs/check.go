@@ -2,6 +2,7 @@ package configs
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -155,6 +156,22 @@ func checkDevice(d devices.Device, said devices.Identity, last *Version, not []s
 		}
 	}
 	return c
+}
+
+// foreign is the device of another customer that has one of the serial numbers:
+// many customers have something at 192.168.1.1. What machines without a number
+// of their own say instead has no digit in it, or no other.
+func (b *Backup) foreign(ctx context.Context, d devices.Device, serials []string) (devices.ID, error) {
+	for _, s := range serials {
+		if b.Whose == nil || len(s) < 5 || !strings.ContainsAny(s, "0123456789") || strings.Trim(s, s[:1]) == "" {
+			continue
+		}
+		other, ok, err := b.Whose(ctx, s)
+		if err != nil || ok && other.Customer() != d.Customer {
+			return other, err
+		}
+	}
+	return "", nil
 }
 
 // shared tells whether two lists of serial numbers have one in common.
