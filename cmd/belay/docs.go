@@ -111,7 +111,11 @@ cannot do. Nothing else is touched.`,
 			}
 			defer w.close()
 			if _, ok := w.settings.Documentation[args[0]]; !ok {
-				return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("the settings have no documentation called %q", args[0]), Hint: "one of: " + strings.Join(slices.Sorted(maps.Keys(w.settings.Documentation)), ", ")}
+				hint := "one of: " + strings.Join(slices.Sorted(maps.Keys(w.settings.Documentation)), ", ")
+				if len(w.settings.Documentation) == 0 {
+					hint = "documentation: in the settings; belay init --print shows how"
+				}
+				return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("the settings have no documentation called %q", args[0]), Hint: hint}
 			}
 			sys, d, err := w.system(args[0])
 			if err != nil {

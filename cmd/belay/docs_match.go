@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +84,8 @@ func (p *program) confirmItem(ctx context.Context, w *workspace, list []devices.
 
 func (p *program) listItems(ctx context.Context, w *workspace, list []devices.Device, to string, confirm bool) error {
 	rows := [][]string{{"DEVICE", "IN", "ITEM", "NAME", "ORGANIZATION", "BY", ""}}
-	open := 0
+	var open, unasked int
+	var silent error // the first one
 	for _, d := range list {
 		for _, place := range w.in(d.Customer, to) {
 			m, remembered, err := w.office.Match(ctx, place, d, w.by)
@@ -103,7 +105,11 @@ func (p *program) listItems(ctx context.Context, w *workspace, list []devices.De
 			problem := ""
 			switch {
 			case err != nil:
-				open++
+				if devices.KindOf(err) == devices.AttachmentPending {
+					open++
+				} else {
+					unasked, silent = unasked+1, cmp.Or(silent, err)
+				}
 				problem = oneLine(strings.TrimPrefix(err.Error(), "find the item in "+place.System.Name()+" of "+string(d.ID())+": "))
 				row[2], row[6] = "?", problem
 			case remembered:
@@ -124,6 +130,9 @@ func (p *program) listItems(ctx context.Context, w *workspace, list []devices.De
 		return &devices.Error{Kind: devices.Usage, Err: errors.New("none of these customers has a documentation system"), Hint: "documentation: in the settings; belay init --print shows how"}
 	case !p.json:
 		columns(p.out, rows)
+	}
+	if unasked > 0 {
+		return &devices.Error{Kind: devices.AttachmentPending, Err: fmt.Errorf("%d items could not be looked for", unasked), Hint: devices.HintOf(silent)}
 	}
 	if open > 0 {
 		return &devices.Error{Kind: devices.AttachmentPending, Err: fmt.Errorf("%d devices have no item beyond doubt", open), Hint: "belay docs match DEVICE --item ID"}

@@ -26,7 +26,7 @@ and why stands in the ledger before a byte is shown.`,
 			}
 			sealed, err := os.ReadFile(args[0])
 			if err != nil {
-				return &devices.Error{Kind: devices.Usage, Op: "open the file", Err: err}
+				return &devices.Error{Kind: devices.Usage, Op: "read the attachment", Err: err}
 			}
 			return p.withVault(cmd.Context(), func(w *workspace) error {
 				plain, whose, err := w.unseal(cmd.Context(), customer, sealed)

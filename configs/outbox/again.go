@@ -190,5 +190,5 @@ func hint(err error) string {
 			return "attach it by hand, or attach another form"
 		}
 	}
-	return "belay docs queue shows what waits and when it is tried again"
+	return "nothing is lost: belay docs queue shows what waits and when it is tried again"
 }

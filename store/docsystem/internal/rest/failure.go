@@ -140,7 +140,7 @@ func (c *Client) hint(status int, why configs.Decline) string {
 	case configs.Invalid:
 		return "try what this account takes: belay docs try"
 	}
-	return "nothing is lost: it is tried again later; belay docs queue shows what waits"
+	return "try again in a while; what waits for " + c.Title + " is tried again by itself: belay docs queue"
 }
 
 // The bounds of what is quoted of an answer.
