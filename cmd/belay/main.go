@@ -47,10 +47,16 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 
 // run is the program without the process around it.
 func run(args []string, in io.Reader, out, errs io.Writer) int {
+	return runAt(time.Now, args, in, out, errs)
+}
+
+// runAt is run by a clock of the caller's: all that the program dates, waits for
+// and lets end goes by it.
+func runAt(now func() time.Time, args []string, in io.Reader, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
-	p := &program{in: in, out: out, err: errs, now: time.Now}
+	p := &program{in: in, out: out, err: errs, now: now}
 	root := p.root()
 	root.SetArgs(args)
 	root.SetIn(in)

@@ -84,6 +84,7 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 	if w.ledger, err = ledger.Open(ctx, s.Data); err != nil {
 		return nil, err
 	}
+	w.ledger.Now = p.now // leases end by the same clock as letters are due
 	if err := w.openStore(ctx); err != nil {
 		return nil, err
 	}
