@@ -233,7 +233,7 @@ func (p *program) tellProofs(r configs.Result) {
 func (p *program) tellAnswer(a change.Answer) {
 	switch {
 	case a.Open && a.Waived:
-		fmt.Fprint(p.out, tamef("GATE OPEN: %s may be touched. WAIVED, not backed up\n", a.Device))
+		fmt.Fprint(p.out, tamef("GATE OPEN: %s may be touched. %s\n", a.Device, change.WordWaived))
 	case a.Open && !a.Until.IsZero():
 		fmt.Fprint(p.out, tamef("GATE OPEN until %s: %s may be touched\n", clock(a.Until, p.now()), a.Device))
 	case a.Open:
@@ -246,6 +246,10 @@ func (p *program) tellAnswer(a change.Answer) {
 	}
 	if a.Next != "" {
 		fmt.Fprint(p.out, tamef("  next: %s\n", a.Next))
+	}
+	// Of a device of which nothing whole is kept there are two other ways on.
+	if _, ticket, ok := strings.Cut(a.Next, " --ticket "); ok && !a.Open && a.Change != "" && a.Version == "" {
+		fmt.Fprint(p.out, tamef("  where it cannot be read: belay import %s FILE --attest NAME --ticket %s\n  to go on without: belay waive %s --print\n", a.Device, ticket, a.Change))
 	}
 }
 

@@ -103,7 +103,9 @@ func (p *program) docsTry() *cobra.Command {
 		Use: "try NAME --organization ID --item ID", Short: "Try out what an account can do, on a scratch item", Args: cobra.ExactArgs(1),
 		Long: `NAME is one of documentation: in the settings. Says what its key may see; then uploads small
 files to the scratch item, lists, compares and deletes them, and prints what this account can and
-cannot do. Nothing else is touched.`,
+cannot do. Nothing else is touched.
+
+Exit status: 0 all of it; 1 the system does not answer; 2 wrong usage; 4 not all of it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := p.open(cmd.Context(), openOptions{})
 			if err != nil {

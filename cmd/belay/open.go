@@ -19,7 +19,9 @@ func (p *program) openCommand() *cobra.Command {
 		Use: "open FILE --reason TEXT", Short: "Decrypt a sealed attachment; recorded with your name", Args: cobra.ExactArgs(1),
 		Long: `Decrypts a file that Belay hung sealed in a documentation system, and prints the original,
 byte for byte as the device sent it, to standard output. As with belay reveal, who did so
-and why stands in the ledger before a byte is shown.`,
+and why stands in the ledger before a byte is shown.
+
+Exit status: 0 printed; 2 no key here opens the file; 7 no reason was given.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if reason = strings.TrimSpace(reason); reason == "" {
 				return &devices.Error{Kind: devices.NotAllowed, Op: "open " + args[0], Err: errors.New("a reason is needed: it is recorded with your name"), Hint: "belay open " + args[0] + ` --reason "T20391 restore"`}

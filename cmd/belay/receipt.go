@@ -22,7 +22,9 @@ func (p *program) receiptCommand() *cobra.Command {
 		Long: `Tells of a change who did what and when: serial numbers, grades, digests, configuration items
 and attachments, waivers in full, every proof, and what is not proven. Of a closed change it is
 the very receipt that was posted. As text for people, as json with its signature (belay receipt
-verify checks it offline), or as html that prints on one page.`,
+verify checks it offline), or as html that prints on one page.
+
+Exit status: 0 printed; 2 there is no such change; 8 a receipt that was filed is gone.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if p.json {
@@ -73,7 +75,8 @@ func (p *program) receiptVerify() *cobra.Command {
 		Use: "verify FILE", Short: "Check a receipt's signature, offline: any changed byte fails", Args: cobra.ExactArgs(1),
 		Long: `Checks the json form of a receipt against this installation's own key, or against those of
 --signers: lines as in the allowed_signers file of ssh-keygen, or as belay keys signer prints them.
-Exit status 4 where it does not hold.`,
+
+Exit status: 0 it is unaltered, and signed by one of them; 2 wrong usage; 4 it is not.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file, err := os.ReadFile(args[0])
 			if err != nil {

@@ -125,9 +125,8 @@ func (p *program) runWaive(ctx context.Context, w *workspace, c change.Change, o
 	if !waiver.Compared {
 		compared = "not compared: the device has shown none"
 	}
-	err = p.say("%s: WAIVED, not backed up\n  %s agreed on %s (%s), wording %s\n  erased: serial %s (%s)\nnext: belay gate %s\n",
-		c.ID, waiver.Contact.Name, waiver.Given.Local().Format("2006-01-02 15:04"), waiver.Kind, waiver.Wording.Version, strings.Join(waiver.Serials, ", "), compared, c.ID)
-	return err
+	return p.say("%s: %s\n  %s agreed on %s (%s), wording %s\n  erased: serial %s (%s)\nnext: belay gate %s\n",
+		c.ID, change.WordWaived, waiver.Contact.Name, waiver.Given.Local().Format("2006-01-02 15:04"), waiver.Kind, waiver.Wording.Version, strings.Join(waiver.Serials, ", "), compared, c.ID)
 }
 
 func (p *program) printForm(c change.Change, t change.Terms, name string) error {
