@@ -62,7 +62,7 @@ func runAt(now func() time.Time, args []string, in io.Reader, out, errs io.Write
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	var status exitStatus
 	switch {
 	case err == nil:
@@ -70,7 +70,7 @@ func runAt(now func() time.Time, args []string, in io.Reader, out, errs io.Write
 	case errors.As(err, &status):
 		return int(status)
 	case !p.began:
-		err = &devices.Error{Kind: devices.Usage, Err: err, Hint: "belay --help"}
+		err = &devices.Error{Kind: devices.Usage, Err: err, Hint: usage(cmd)}
 	case ctx.Err() != nil:
 		err = errors.New("interrupted")
 	}
@@ -100,7 +100,33 @@ Start with "belay demo", then "belay init".`,
 		p.logCommand(), p.showCommand(), p.diffCommand(), p.searchCommand(), p.revealCommand(),
 		p.verifyCommand(), p.driversCommand(), p.keysCommand(), p.versionCommand(),
 	)
+	for _, c := range root.Commands() {
+		refuseUnknown(c)
+	}
 	return root
+}
+
+// usage is how a command is written.
+func usage(c *cobra.Command) string {
+	help := c.CommandPath() + " --help"
+	if !c.HasParent() || c.HasSubCommands() {
+		return help
+	}
+	return strings.TrimSuffix(c.UseLine(), " [flags]") + " (" + help + ")"
+}
+
+// refuseUnknown has a command that does nothing itself refuse what is none of its
+// own: cobra would show the help, and a script would read the 0 as a yes.
+func refuseUnknown(c *cobra.Command) {
+	if !c.HasSubCommands() || c.Runnable() {
+		return
+	}
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()), Hint: usage(cmd)}
+	}
 }
 
 // person is who acts: the operating system's user, or who --as claims to be.
