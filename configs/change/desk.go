@@ -164,11 +164,25 @@ func (d *Desk) notice(ctx context.Context, c Change, dev devices.Device, by conf
 
 func (d *Desk) noticeOnce(ctx context.Context, c Change, n Notice) error {
 	c, err := d.Book.Get(ctx, c.Customer, c.ID)
-	if err != nil || slices.ContainsFunc(c.Notices, func(told Notice) bool { return told.Text == n.Text }) {
+	if err != nil || c.noticed(n.Text) != nil {
 		return err
 	}
-	d.tell("%s", n.Text)
-	return d.Book.RecordNotice(ctx, c, n)
+	if err = d.Book.RecordNotice(ctx, c, n); err == nil {
+		c, err = d.Book.Get(ctx, c.Customer, c.ID)
+	}
+	// Of two who wait for one capture whoever came first tells.
+	if first := c.noticed(n.Text); first == nil || first.By == n.By {
+		d.tell("%s", n.Text)
+	}
+	return err
+}
+
+// noticed is the notice with that text, nil where nobody has told it yet.
+func (c Change) noticed(text string) *Notice {
+	if i := slices.IndexFunc(c.Notices, func(n Notice) bool { return n.Text == text }); i >= 0 {
+		return &c.Notices[i]
+	}
+	return nil
 }
 
 // An Exported is a configuration that a person exported by hand.

@@ -139,7 +139,11 @@ func (c *Change) apply(e configs.Event) error {
 	case actGate:
 		return add(&c.Gates, e, func(f *Gate) (*time.Time, *Actor) { return &f.At, &f.By })
 	case actNotice:
-		return add(&c.Notices, e, func(f *Notice) (*time.Time, *Actor) { return &f.At, &f.By })
+		n, err := read[Notice](e)
+		if n.At, n.By = e.At, e.By; err == nil && c.noticed(n.Text) == nil {
+			c.Notices = append(c.Notices, n)
+		}
+		return err
 	case actAttach:
 		return add(&c.Attachments, e, func(f *Attachment) (*time.Time, *Actor) { return &f.At, &f.By })
 	case actPost:
