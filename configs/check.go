@@ -140,7 +140,7 @@ func checkDevice(d devices.Device, said devices.Identity, last *Version, not []s
 		want, whose = last.Identity.Serials, "the last version"
 	}
 	c := Check{Name: CheckDevice, OK: true}
-	if shared(said.Serials, not) {
+	if devices.Shared(said.Serials, not) {
 		return Check{Name: CheckDevice, Detail: fmt.Sprintf("the box that is to be replaced still answers: serial %s", strings.Join(said.Serials, ", "))}
 	}
 	switch {
@@ -149,7 +149,7 @@ func checkDevice(d devices.Device, said devices.Identity, last *Version, not []s
 	case len(said.Serials) == 0:
 		c.Detail = "the device named no serial number; its host key matched"
 	default:
-		c.OK = shared(said.Serials, want)
+		c.OK = devices.Shared(said.Serials, want)
 		c.Detail = fmt.Sprintf("serial %s", strings.Join(said.Serials, ", "))
 		if !c.OK {
 			c.Detail = fmt.Sprintf("another device: serial %s, but %s says %s", strings.Join(said.Serials, ", "), whose, strings.Join(want, ", "))
@@ -172,13 +172,6 @@ func (b *Backup) foreign(ctx context.Context, d devices.Device, serials []string
 		}
 	}
 	return "", nil
-}
-
-// shared tells whether two lists of serial numbers have one in common.
-func shared(a, b []string) bool {
-	return slices.ContainsFunc(a, func(s string) bool {
-		return slices.ContainsFunc(b, func(t string) bool { return strings.EqualFold(s, t) })
-	})
 }
 
 // checkSize compares with the last version: a copy half as long or less is

@@ -6,6 +6,7 @@ package devices
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -85,6 +86,16 @@ func CheckName(s string) error {
 		return fmt.Errorf("%q cannot be a name: use letters, digits, '.', '_' and '-', beginning with a letter or digit", s)
 	}
 	return nil
+}
+
+// Shared tells whether two lists of serial numbers, or of addresses in one
+// spelling, have one in common as people write them: neither case nor the blanks
+// around count, and what is blank is none.
+func Shared(a, b []string) bool {
+	return slices.ContainsFunc(a, func(x string) bool {
+		x = strings.TrimSpace(x)
+		return x != "" && slices.ContainsFunc(b, func(y string) bool { return strings.EqualFold(x, strings.TrimSpace(y)) })
+	})
 }
 
 // An Identity is who a device says it is.

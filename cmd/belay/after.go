@@ -73,9 +73,7 @@ func (p *program) runAfter(ctx context.Context, w *workspace, d devices.Device, 
 // reserial has the inventory name the new box's serial numbers, where it named
 // the old one's: or the next capture would take it for the wrong box.
 func (w *workspace) reserial(d devices.Device, serials []string) error {
-	if len(d.Serials) == 0 || len(serials) == 0 || slices.ContainsFunc(serials, func(s string) bool {
-		return slices.ContainsFunc(d.Serials, func(o string) bool { return strings.EqualFold(o, s) })
-	}) {
+	if len(d.Serials) == 0 || len(serials) == 0 || devices.Shared(serials, d.Serials) {
 		return nil
 	}
 	for _, file := range w.settings.Inventory {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -269,8 +268,8 @@ func (d *Desk) unchanged(ctx context.Context, c Change, dev devices.Device, k Ca
 		return false, nil
 	}
 	said := again.Identity.Serials
-	anotherMember := len(said) > 0 && len(k.Identity.Serials) > 0 && !overlap(said, k.Identity.Serials)
-	if c.Succession != nil && overlap(said, c.Succession.Serials) && (anotherMember || len(k.Identity.Serials) == 0) {
+	anotherMember := len(said) > 0 && len(k.Identity.Serials) > 0 && !devices.Shared(said, k.Identity.Serials)
+	if c.Succession != nil && devices.Shared(said, c.Succession.Serials) && (anotherMember || len(k.Identity.Serials) == 0) {
 		a.Why = append(a.Why, "the new box answers in its place: serial "+strings.Join(said, ", "))
 		return false, nil
 	}
@@ -288,9 +287,4 @@ func (d *Desk) unchanged(ctx context.Context, c Change, dev devices.Device, k Ca
 		}
 	}
 	return again.Same && len(a.FailingChecks) == 0, nil
-}
-
-// overlap tells whether two lists of serial numbers have one in common.
-func overlap(a, b []string) bool {
-	return slices.ContainsFunc(a, func(s string) bool { return holds(b, s) })
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"belay/configs"
+	"belay/devices"
 )
 
 // The words for how much of a device is kept. The first stands for nothing else.
@@ -170,7 +171,7 @@ func (c Change) SeenSerials() []string {
 
 // holds tells whether a list holds a serial number, however it is written.
 func holds(list []string, serial string) bool {
-	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(strings.TrimSpace(s), strings.TrimSpace(serial)) })
+	return devices.Shared(list, []string{serial})
 }
 
 // attested is the newest word of a person that stands at a time, for the old device.

@@ -237,7 +237,7 @@ func (s *Succession) same(t Succession) bool {
 	case s == nil || s.Device != t.Device:
 		return false
 	case len(s.Serials) > 0 && len(t.Serials) > 0:
-		return overlap(s.Serials, t.Serials)
+		return devices.Shared(s.Serials, t.Serials)
 	}
 	return t.HostKey == "" || s.HostKey == "" || s.HostKey == t.HostKey // an export shows no host key
 }

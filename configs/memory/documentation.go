@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"belay/configs"
+	"belay/devices"
 )
 
 // A Documentation system in memory behaves as the real ones do: it takes the
@@ -271,19 +272,13 @@ func (d *Documentation) FindItems(ctx context.Context, w configs.Wanted) ([]conf
 		return nil, err
 	}
 	defer d.mu.Unlock()
-	share := func(mine, its []string) bool {
-		return slices.ContainsFunc(mine, func(m string) bool {
-			m = strings.ToLower(strings.TrimSpace(m))
-			return m != "" && slices.ContainsFunc(its, func(i string) bool { return strings.ToLower(strings.TrimSpace(i)) == m })
-		})
-	}
 	var serial, mac []configs.Item
 	for _, it := range d.items {
 		switch {
 		case it.Organization != w.Organization:
-		case share(w.Serials, it.Serials):
+		case devices.Shared(w.Serials, it.Serials):
 			serial = append(serial, cloneItem(it))
-		case share(w.MACs, it.MACs):
+		case devices.Shared(w.MACs, it.MACs):
 			mac = append(mac, cloneItem(it))
 		}
 	}

@@ -78,7 +78,7 @@ func (o *Office) item(ctx context.Context, p Place, l configs.Letter, v configs.
 // another tells whether a remembered item is another box's: its serial number is
 // none of the device's, unless a person matched the two who knew the device's.
 func (o *Office) another(l configs.Letter, v configs.Version, m configs.Mapping, item configs.Item) bool {
-	if m.How == byPerson && share(m.Serials, v.Identity.Serials) {
+	if m.How == byPerson && devices.Shared(m.Serials, v.Identity.Serials) {
 		return false
 	}
 	return len(v.Identity.Serials) > 0 && disjoint(item.Serials, slices.Concat(m.Serials, o.wanted(l, v, item.Organization).Serials))
@@ -254,7 +254,7 @@ func (o *Office) wanted(l configs.Letter, v configs.Version, organization string
 	}
 	if !disjoint(w.Serials, d.Serials) {
 		for _, s := range d.Serials {
-			if !share(w.Serials, []string{s}) {
+			if !devices.Shared(w.Serials, []string{s}) {
 				w.Serials = append(w.Serials, s)
 			}
 		}
@@ -268,7 +268,7 @@ func match(p Place, w configs.Wanted, it configs.Item) (how, doubt string) {
 	switch {
 	case p.Own:
 		how = "folder"
-	case share(w.Serials, it.Serials):
+	case devices.Shared(w.Serials, it.Serials):
 		how = "serial"
 	case !shareMAC(w.MACs, it.MACs):
 		doubt = "has neither its serial number nor its MAC address"
@@ -318,24 +318,16 @@ func list(s []string) string {
 	return strings.Join(s, ", ")
 }
 
-// share compares serial numbers as people write them.
-func share(a, b []string) bool {
-	return slices.ContainsFunc(a, func(x string) bool {
-		x = strings.TrimSpace(x)
-		return x != "" && slices.ContainsFunc(b, func(y string) bool { return strings.EqualFold(x, strings.TrimSpace(y)) })
-	})
-}
-
 // disjoint tells that both name numbers, and none is the same.
 func disjoint(a, b []string) bool {
 	blank := func(s string) bool { return strings.TrimSpace(s) == "" }
-	return slices.ContainsFunc(a, not(blank)) && slices.ContainsFunc(b, not(blank)) && !share(a, b)
+	return slices.ContainsFunc(a, not(blank)) && slices.ContainsFunc(b, not(blank)) && !devices.Shared(a, b)
 }
 
 func not(f func(string) bool) func(string) bool { return func(s string) bool { return !f(s) } }
 
 // shareMAC compares MAC addresses, whatever stands between their digits.
-func shareMAC(a, b []string) bool { return share(digits(a), digits(b)) }
+func shareMAC(a, b []string) bool { return devices.Shared(digits(a), digits(b)) }
 
 func digits(macs []string) []string {
 	var plain []string
