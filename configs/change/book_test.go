@@ -241,6 +241,23 @@ func TestAChangeIsFoundByWhatPeopleKnowOfIt(t *testing.T) {
 	}
 }
 
+func TestOneTicketForTwoCustomersWithADeviceOfOneNameIsToldApartByTheCustomer(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	acme, bolt := s.open("T1", devices.Device{Customer: "acme", Name: "fw"}), s.open("T1", devices.Device{Customer: "bolt", Name: "fw"})
+	for _, word := range []string{"T1", "T1-fw"} {
+		_, err := s.Book.Find(t.Context(), change.Query{Word: word})
+		if devices.KindOf(err) != devices.Usage || !strings.Contains(err.Error(), "acme/T1-fw (") || !strings.Contains(err.Error(), "bolt/T1-fw (") {
+			t.Errorf("%s: %v: want both, as they can be called", word, err)
+		}
+	}
+	for word, want := range map[string]change.Change{"acme/T1-fw": acme, "Bolt/t1-FW": bolt} {
+		if c, err := s.Book.Find(t.Context(), change.Query{Word: word}); err != nil || c.Customer != want.Customer {
+			t.Errorf("%s: %+v, %v", word, c, err)
+		}
+	}
+}
+
 func TestNothingIsAddedToAClosedChange(t *testing.T) { // 0.17
 	t.Parallel()
 	s := newScene(t)

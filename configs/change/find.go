@@ -13,7 +13,7 @@ import (
 // A Query says which change is meant. What is empty does not matter.
 type Query struct {
 	Customer string     // empty: of any customer
-	Word     string     // its id, or its ticket
+	Word     string     // its id, also with its customer before it, or its ticket
 	Ticket   string     //
 	Device   devices.ID // the old one or the new one
 	Goes     bool       // the device is the old one
@@ -37,7 +37,7 @@ func (b *Book) Find(ctx context.Context, q Query) (Change, error) {
 		q.Customer = q.Device.Customer()
 	}
 	list, err := b.find(ctx, q.Customer, func(h Change) bool {
-		return (q.Word == "" || strings.EqualFold(h.ID, q.Word) || strings.EqualFold(h.Ticket, q.Word)) &&
+		return (q.Word == "" || h.called(q.Word) || strings.EqualFold(h.Ticket, q.Word)) &&
 			(q.Ticket == "" || strings.EqualFold(h.Ticket, q.Ticket)) &&
 			(q.Device == "" || h.Old == q.Device || h.New == q.Device || h.Kind == Replace && h.New == "")
 	})
@@ -48,7 +48,7 @@ func (b *Book) Find(ctx context.Context, q Query) (Change, error) {
 		return q.Device != "" && c.Old != q.Device && (q.Goes || c.New != q.Device) || q.Open && c.Closing != nil
 	})
 	for _, better := range []func(Change) bool{
-		func(c Change) bool { return q.Word != "" && strings.EqualFold(c.ID, q.Word) },
+		func(c Change) bool { return q.Word != "" && c.called(q.Word) },
 		func(c Change) bool { return c.Closing == nil },
 	} {
 		if slices.ContainsFunc(list, better) {
@@ -95,10 +95,20 @@ func none(what string) error {
 	return &devices.Error{Kind: devices.Usage, Op: "find the change", Err: err, Hint: "belay before DEVICE --ticket TICKET opens one"}
 }
 
+// called tells whether word is the change's id. Two customers with a device of one
+// name may be worked for on one ticket: the customer before it tells them apart.
+func (c Change) called(word string) bool {
+	return strings.EqualFold(c.ID, word) || strings.EqualFold(c.Customer+"/"+c.ID, word)
+}
+
 func several(what string, list []Change) error {
 	var names []string
 	for _, c := range list {
-		name := fmt.Sprintf("%s (%s, %s %s", c.ID, c.Customer, c.Kind, c.named())
+		id := c.ID
+		if slices.ContainsFunc(list, func(o Change) bool { return o.ID == c.ID && o.Customer != c.Customer }) {
+			id = c.Customer + "/" + c.ID
+		}
+		name := fmt.Sprintf("%s (%s, %s %s", id, c.Customer, c.Kind, c.named())
 		if c.Closing != nil {
 			name += ", closed"
 		}
