@@ -134,7 +134,7 @@ type Papers interface {
 	Papers(ctx context.Context, customer, change string) ([]Paper, error)
 }
 
-// A Ticket system takes notes on tickets: by mail, by webhook, into a file.
+// A TicketSystem takes notes on tickets: by mail, by webhook, into a file.
 type TicketSystem interface {
 	// Name is for people: "mail to support@msp.example". It holds no secret.
 	Name() string
