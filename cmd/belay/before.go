@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -247,8 +248,10 @@ func (p *program) tellAnswer(a change.Answer) {
 	if a.Next != "" {
 		fmt.Fprint(p.out, tamef("  next: %s\n", a.Next))
 	}
-	// Of a device of which nothing whole is kept there are two other ways on.
-	if _, ticket, ok := strings.Cut(a.Next, " --ticket "); ok && !a.Open && a.Change != "" && a.Version == "" {
+	// Of a device of which nothing whole is kept there are two other ways on; none
+	// goes past the wrong box.
+	wrongBox := slices.ContainsFunc(a.FailingChecks, func(c configs.Check) bool { return c.Name == configs.CheckDevice })
+	if _, ticket, ok := strings.Cut(a.Next, " --ticket "); ok && !a.Open && a.Change != "" && a.Version == "" && !wrongBox {
 		fmt.Fprint(p.out, tamef("  where it cannot be read: belay import %s FILE --attest NAME --ticket %s\n  to go on without: belay waive %s --print\n", a.Device, ticket, a.Change))
 	}
 }
