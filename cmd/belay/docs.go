@@ -162,7 +162,7 @@ func (p *program) tellChecks(checks []configs.Check) error {
 		columns(p.out, rows)
 	}
 	if bad > 0 {
-		return &devices.Error{Kind: devices.Unproven, Err: errors.New("this account cannot do all that Belay asks of it")}
+		return &devices.Error{Kind: devices.Unproven, Err: errors.New("this account cannot do all that Belay asks of it"), Hint: "give its key the right that the line with NO names, then try again"}
 	}
 	return nil
 }

@@ -137,7 +137,8 @@ func (w *workspace) unknown(word string, found error) error {
 // oldDevice is the device that goes, as the inventory has it.
 func (w *workspace) oldDevice(c change.Change) (devices.Device, error) {
 	if c.Kind == change.Install {
-		return devices.Device{}, &devices.Error{Kind: devices.Usage, Op: "ask the gate of " + c.ID, Err: errors.New("it is an installation: nothing goes")}
+		return devices.Device{}, &devices.Error{Kind: devices.Usage, Op: "ask the gate of " + c.ID, Err: errors.New("it is an installation: nothing goes"),
+			Hint: "nothing has to be asked: belay after " + w.nameOf(c.New) + " takes the new configuration"}
 	}
 	if d, ok := w.device(c.Old); ok {
 		return d, nil

@@ -209,7 +209,8 @@ func (w *workspace) waiveByMail(ctx context.Context, t change.Terms, o waiveOpti
 		return waiver, err
 	}
 	if o.contact != "" && !strings.EqualFold(o.contact, waiver.Contact.Name) && !strings.EqualFold(o.contact, waiver.Contact.Email) {
-		return waiver, &devices.Error{Kind: devices.GateShut, Op: "accept the waiver for", Device: string(t.Change.Old), Err: fmt.Errorf("it is from %s, not from %s", waiver.Contact.Name, o.contact)}
+		return waiver, &devices.Error{Kind: devices.GateShut, Op: "accept the waiver for", Device: string(t.Change.Old), Err: fmt.Errorf("it is from %s, not from %s", waiver.Contact.Name, o.contact),
+			Hint: "leave --contact out if " + waiver.Contact.Name + " is who was asked"}
 	}
 	return waiver, w.keepPaper(ctx, t.Change, "message", o.message)
 }

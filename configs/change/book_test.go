@@ -299,10 +299,19 @@ func TestNothingIsAddedToAClosedChange(t *testing.T) { // 0.17
 	}
 }
 
-// Whatever stands in a ledger in whatever order: reading it does not fail for
-// facts that are well formed, a change that is closed stays as it is, and what
-// it is follows from the events alone.
-// rightlyVerified holds every version of a change to what the word means, in
-// words of this test's own.
-// someEvent is a fact of the change T1-fw or of another, well formed but in no
-// order, and more often than not with something missing.
+func TestAClosedInstallationIsPutRightByAnother(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	c, _, err := s.Book.Open(t.Context(), change.Opening{Kind: change.Install, Ticket: "T20502", New: fwNew, By: ada})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Abandon(t.Context(), c, ada, "another day"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Abandon(t.Context(), c, ada, "again")
+	wantKind(t, err, devices.NotAllowed, "close change "+c.ID+": it was closed")
+	if want := "belay after acme/" + fwNew.Name + " --ticket T20502 --install"; !strings.HasSuffix(devices.HintOf(err), want) {
+		t.Errorf("hint %q, want it to end in %q: nothing goes, so there is no before", devices.HintOf(err), want)
+	}
+}

@@ -141,7 +141,7 @@ func (d *Desk) Abandon(ctx context.Context, c Change, by configs.Person, reason 
 	reason = strings.TrimSpace(reason)
 	switch {
 	case reason == "":
-		err = &devices.Error{Kind: devices.Usage, Op: "give up " + c.ID, Err: errors.New("a reason is needed: it is recorded")}
+		err = &devices.Error{Kind: devices.Usage, Op: "give up " + c.ID, Err: errors.New("a reason is needed: it is recorded"), Hint: "belay close " + c.ID + " --abandon REASON"}
 	case c.Closing == nil && c.Succession != nil:
 		err = &devices.Error{Kind: devices.NotAllowed, Op: "give up " + c.ID, Err: fmt.Errorf("the new box was seen %s by %s: it did take place", moment(c.Succession.At), c.Succession.By.Name),
 			Hint: "belay close " + c.ID}

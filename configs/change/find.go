@@ -126,8 +126,12 @@ func (c Change) named() string {
 	return c.Customer + "/" + c.OldName
 }
 
-// again is the command that takes a before of the old device.
+// again is the command that takes a before of the old device, or the after of an
+// installed one.
 func (c Change) again() string {
+	if c.Kind == Install {
+		return fmt.Sprintf("belay after %s --ticket %s --install", c.named(), quoted(c.Ticket))
+	}
 	return fmt.Sprintf("belay before %s --ticket %s", c.named(), quoted(c.Ticket))
 }
 

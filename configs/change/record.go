@@ -39,8 +39,8 @@ func (c Change) writable(act string) error {
 	if c.Closing == nil {
 		return nil
 	}
-	return &devices.Error{Kind: devices.NotAllowed, Op: "record in change " + c.ID, Hint: "corrections are a new change: " + c.again(),
-		Err: fmt.Errorf("%s: it was closed %s by %s", act, moment(c.Closing.At), c.Closing.By.Name)}
+	return &devices.Error{Kind: devices.NotAllowed, Op: act + " " + c.ID, Hint: "corrections are a new change: " + c.again(),
+		Err: fmt.Errorf("it was closed %s by %s", moment(c.Closing.At), c.Closing.By.Name)}
 }
 
 // RecordCapture adds a taking of a configuration, good or not.
