@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
@@ -103,6 +104,21 @@ func scriptMeddle(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s holds no entry of a capture", args[0])
 	}
 	ts.Check(os.WriteFile(file, changed, 0o600))
+}
+
+// scriptSQL carries out a statement that must change something.
+func scriptSQL(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: sql FILE STATEMENT")
+	}
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0])) // the ledger brings the driver
+	ts.Check(err)
+	defer db.Close()
+	r, err := db.Exec(args[1])
+	ts.Check(err)
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		ts.Fatalf("it changed nothing: %v", err)
+	}
 }
 
 func scriptRevealed(ts *testscript.TestScript, _ bool, args []string) {

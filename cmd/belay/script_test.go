@@ -37,6 +37,7 @@ import (
 //	let NAME REGEXP                  $NAME is the first group of what matches in standard output
 //	damage REPOSITORY REVISION       a byte of this object flips on disk
 //	meddle FILE                      an entry of the ledger is rewritten in place
+//	sql FILE STATEMENT               somebody with SQLite alters the ledger
 //	revealed CUSTOMER N REASON       N reveals stand in the ledger, one of them with this reason
 //	plantednot NAME FILE             FILE holds none of the secrets planted in the device
 //	nowhere FOLDER TEXT              no file below FOLDER holds TEXT
@@ -87,6 +88,7 @@ func TestSessions(t *testing.T) {
 			"let":        scriptLet,
 			"damage":     scriptDamage,
 			"meddle":     scriptMeddle,
+			"sql":        scriptSQL,
 			"revealed":   scriptRevealed,
 			"plantednot": scriptPlantedNot,
 			"nowhere":    scriptNowhere,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,8 +20,9 @@ func (p *program) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "verify", Short: "Read everything that is kept again and prove it", Args: cobra.NoArgs,
 		Long: `Reads every version of every device again: each text against its digest, each sealed
-original opened and compared, the ledger's chains and whether history has what the
-ledger says was kept, and what the remotes hold. With
+original opened and compared, the ledger's chains, whether history has what the ledger
+says was kept and the ledger what history says of changes, the papers of waivers and the
+receipts with their signatures, and what the remotes hold. With
 --share a part of it, another one each day. Exit status 8 where anything is damaged.`,
 		Example: "  belay verify\n  belay verify --share 15%",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -68,7 +70,12 @@ func (p *program) runVerify(ctx context.Context, w *workspace, customer string, 
 		customers = []string{customer}
 	}
 	for _, c := range customers {
-		n, bad, err := w.verifyCustomer(ctx, c, share, func(err error) { tell(p.err, err) })
+		record, problems := w.verifyChanges(ctx, c)
+		for _, err := range problems {
+			tell(p.err, err)
+			damaged++
+		}
+		n, bad, err := w.verifyCustomer(ctx, c, share, record, p.err)
 		versions, damaged = versions+n, damaged+bad
 		if err != nil {
 			errs = append(errs, err)
@@ -104,16 +111,23 @@ func (p *program) runVerify(ctx context.Context, w *workspace, customer string, 
 
 // verifyCustomer reads a share of a customer's versions again; another share
 // each day.
-func (w *workspace) verifyCustomer(ctx context.Context, customer string, share float64, told func(error)) (n, damaged int, err error) {
+func (w *workspace) verifyCustomer(ctx context.Context, customer string, share float64, record onRecord, told io.Writer) (n, damaged int, err error) {
 	day := float64(w.now().Unix() / 86400)
 	open := func(sealed []byte) ([]byte, error) { return w.vault.Open(ctx, customer, sealed) }
 	for v, err := range w.store.Verify(ctx, customer, share, day*share, open) {
 		if err != nil {
 			return n, damaged + 1, err
 		}
+		problem, warning := record.strays(v.Version)
+		if problem != "" {
+			v.Problems = append(v.Problems, problem)
+		}
+		if warning != "" {
+			warn(told, "%s/%s: %s", customer, v.Version.Name, warning)
+		}
 		if n++; len(v.Problems) > 0 {
 			damaged++
-			told(&devices.Error{Kind: devices.Damaged, Op: "verify", Device: customer + "/" + v.Version.Name, Err: fmt.Errorf("version %s: %s", v.Version.Commit, strings.Join(v.Problems, "; "))})
+			tell(told, &devices.Error{Kind: devices.Damaged, Op: "verify", Device: customer + "/" + v.Version.Name, Err: fmt.Errorf("version %s: %s", v.Version.Commit, strings.Join(v.Problems, "; "))})
 		}
 	}
 	return n, damaged, nil
