@@ -71,6 +71,8 @@ func TestAChangeIsWhatItsEventsTell(t *testing.T) {
 	}
 }
 
+// rightlyVerified holds every version of a change to what the word means, in
+// words of this test's own.
 func rightlyVerified(t *testing.T, c change.Change, p change.Policy, now time.Time) {
 	t.Helper()
 	for _, k := range c.Captures {
@@ -122,6 +124,8 @@ func rightlyVerified(t *testing.T, c change.Change, p change.Policy, now time.Ti
 	}
 }
 
+// someEvent is a fact of the change T1-fw or of another, well formed but in no
+// order, and more often than not with something missing.
 func someEvent(random *rand.Rand) configs.Event {
 	one := func(list ...string) string { return list[random.IntN(len(list))] }
 	often := func() bool { return random.IntN(12) > 0 }
