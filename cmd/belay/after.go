@@ -52,6 +52,11 @@ func (p *program) runAfter(ctx context.Context, w *workspace, d devices.Device, 
 	s.By = w.by
 	w.office.Patience = technicianPatience
 	c, r, err := w.desk.After(ctx, d, s)
+	return p.tellArrived(ctx, w, d, c, r, err)
+}
+
+// tellArrived shows what came of a new device's configuration, and what differs.
+func (p *program) tellArrived(ctx context.Context, w *workspace, d devices.Device, c change.Change, r configs.Result, err error) error {
 	if err == nil && r.Err == nil {
 		err = w.reserial(d, r.Identity.Serials)
 		if len(d.MACs) > 0 && d.ID() == c.Old {

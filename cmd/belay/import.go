@@ -85,7 +85,7 @@ func (p *program) runImport(ctx context.Context, w *workspace, d devices.Device,
 	}
 	c, r, a, err := w.desk.Import(ctx, c, d, x)
 	if o.after {
-		return p.tellTaken(ctx, w, c, r, nil, err)
+		return p.tellArrived(ctx, w, d, c, r, err)
 	}
 	return p.tellTaken(ctx, w, c, r, &a, err)
 }
