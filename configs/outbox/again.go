@@ -121,7 +121,7 @@ func passing(err error) bool {
 
 // outcome remembers how a system did: several failures in a row and it is left
 // alone for a while, whoever asks.
-func (d *desk) outcome(o *Office, err error) {
+func (d *dock) outcome(o *Office, err error) {
 	why := decline(err)
 	_, there := errors.AsType[*remote](err)
 	_, unasked := errors.AsType[*resting](err)
@@ -140,7 +140,7 @@ func (d *desk) outcome(o *Office, err error) {
 }
 
 // rests tells why the system is left alone at this moment.
-func (d *desk) rests(now time.Time) error {
+func (d *dock) rests(now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if now.Before(d.rest) {
@@ -150,7 +150,7 @@ func (d *desk) rests(now time.Time) error {
 }
 
 // wake forgets how the system did and what was seen there.
-func (d *desk) wake(ctx context.Context) error {
+func (d *dock) wake(ctx context.Context) error {
 	leave, err := enter(ctx, d.look)
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ func (o *Office) deliver(ctx context.Context, id int64, wanted func(configs.Lett
 		l.Proven, l.Removed, l.Began, l.Attachment = time.Time{}, time.Time{}, time.Time{}, configs.Attachment{}
 	}
 	l.Tries++
-	d := o.desk(l.To)
+	d := o.dock(l.To)
 	var all []configs.Attachment
 	err = o.inHand(ctx, &l, func(ctx context.Context) (err error) { all, err = o.bring(ctx, d, &l); return err })
 	d.outcome(o, err)
@@ -91,7 +91,7 @@ func (o *Office) inHand(ctx context.Context, l *configs.Letter, f func(context.C
 
 // bring delivers a letter in hand to whichever system it is for, and returns
 // what hangs on its item then.
-func (o *Office) bring(ctx context.Context, d *desk, l *configs.Letter) ([]configs.Attachment, error) {
+func (o *Office) bring(ctx context.Context, d *dock, l *configs.Letter) ([]configs.Attachment, error) {
 	leave, err := enter(ctx, d.seats)
 	if err != nil {
 		return nil, err

@@ -56,7 +56,7 @@ type run struct {
 func (r *run) work(ctx context.Context, name string, queue <-chan int64) {
 	o := r.office
 	for id := range queue {
-		if ctx.Err() != nil || o.Enough != nil && o.Enough() || o.desk(name).rests(o.Now()) != nil {
+		if ctx.Err() != nil || o.Enough != nil && o.Enough() || o.dock(name).rests(o.Now()) != nil {
 			return
 		}
 		// Somebody else may have tried it since the list was made.

@@ -30,7 +30,7 @@ func (o *Office) item(ctx context.Context, p Place, l configs.Letter, v configs.
 	if err != nil {
 		return configs.Item{}, err
 	}
-	leave, err := enter(ctx, o.desk(p.Name).look)
+	leave, err := enter(ctx, o.dock(p.Name).look)
 	if err != nil {
 		return configs.Item{}, err
 	}
@@ -94,7 +94,7 @@ func (o *Office) restrict(ctx context.Context, p Place, l configs.Letter, item *
 		return overThere(err)
 	}
 	item.Restricted = true
-	d := o.desk(p.Name)
+	d := o.dock(p.Name)
 	key := itemKey{item.Organization, item.ID}
 	if s, ok := d.items[key]; ok {
 		s.item.Restricted = true
@@ -134,7 +134,7 @@ func (o *Office) seen(ctx context.Context, p Place, l configs.Letter, item confi
 // sight looks at an item, and with the same request at others of its
 // organization that letters may be about to go to.
 func (o *Office) sight(ctx context.Context, p Place, lister configs.ItemLister, item configs.Item) (sight, error) {
-	d := o.desk(p.Name)
+	d := o.dock(p.Name)
 	now := o.Now()
 	known := func(it configs.Item) bool {
 		s, ok := d.items[itemKey{it.Organization, it.ID}]
@@ -174,9 +174,9 @@ func (o *Office) sight(ctx context.Context, p Place, lister configs.ItemLister, 
 
 // forget makes the next letter look anew.
 func (o *Office) forget(ctx context.Context, p Place, item configs.Item) {
-	if leave, err := enter(ctx, o.desk(p.Name).look); err == nil {
+	if leave, err := enter(ctx, o.dock(p.Name).look); err == nil {
 		defer leave()
-		delete(o.desk(p.Name).items, itemKey{item.Organization, item.ID})
+		delete(o.dock(p.Name).items, itemKey{item.Organization, item.ID})
 	}
 }
 
@@ -217,7 +217,7 @@ func (o *Office) find(ctx context.Context, p Place, l configs.Letter, v configs.
 		if other != "" {
 			return configs.Mapping{}, o.unmatched(p, l, fmt.Errorf("%s fits, but is matched to %s: are the two one device?", describe(fit[0].Item, ""), other))
 		}
-		o.desk(p.Name).items[itemKey{organization, fit[0].Item.ID}] = sight{fit[0].Item, true, o.Now()}
+		o.dock(p.Name).items[itemKey{organization, fit[0].Item.ID}] = sight{fit[0].Item, true, o.Now()}
 		return fit[0], nil
 	case len(candidates) == 0:
 		return configs.Mapping{}, o.unmatched(p, l, fmt.Errorf("organization %s has no item with serial number %s%s", organization, list(w.Serials), orMAC(w)))

@@ -16,7 +16,7 @@ func (o *Office) Match(ctx context.Context, p Place, d devices.Device, by config
 	if err != nil {
 		return m, false, err
 	}
-	leave, err := enter(ctx, o.desk(p.Name).look)
+	leave, err := enter(ctx, o.dock(p.Name).look)
 	if err != nil {
 		return m, false, err
 	}

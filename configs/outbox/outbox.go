@@ -70,7 +70,7 @@ type Office struct {
 	Patience time.Duration // how long Send and Prove wait for a system that is busy; 0: one try
 
 	mu    sync.Mutex
-	desks map[string]*desk // of each system, by its name in the settings
+	docks map[string]*dock // of each system, by its name in the settings
 }
 
 // Times that are no settings.
@@ -81,8 +81,8 @@ const (
 	bearable = 3 // failures in a row before a system is left alone
 )
 
-// A desk is what an Office remembers of one system.
-type desk struct {
+// A dock is where letters to one system leave, and what an Office remembers of it.
+type dock struct {
 	seats chan struct{} // one for each letter under way
 	look  chan struct{} // held by whoever looks for items: those that wait find the answer
 	items map[itemKey]sight
@@ -93,16 +93,16 @@ type desk struct {
 	why      error
 }
 
-func (o *Office) desk(name string) *desk {
+func (o *Office) dock(name string) *dock {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	d := o.desks[name]
+	d := o.docks[name]
 	if d == nil {
-		if o.desks == nil {
-			o.desks = map[string]*desk{}
+		if o.docks == nil {
+			o.docks = map[string]*dock{}
 		}
-		d = &desk{seats: make(chan struct{}, o.parallel()), look: make(chan struct{}, 1), items: map[itemKey]sight{}}
-		o.desks[name] = d
+		d = &dock{seats: make(chan struct{}, o.parallel()), look: make(chan struct{}, 1), items: map[itemKey]sight{}}
+		o.docks[name] = d
 	}
 	return d
 }

@@ -13,7 +13,7 @@ import (
 // what landed twice, and what is older than the newest that stay. It touches
 // nothing that the outbox has not recorded on this very item. What fails is left
 // for the next letter.
-func (o *Office) tidy(ctx context.Context, d *desk, l configs.Letter, all []configs.Attachment) {
+func (o *Office) tidy(ctx context.Context, d *dock, l configs.Letter, all []configs.Attachment) {
 	p, ok := o.place(l.Customer, l.To)
 	if !ok {
 		return // a ticket
@@ -147,7 +147,7 @@ func (o *Office) Retry(ctx context.Context, f configs.LetterFilter) (int, error)
 		if err != nil {
 			return n, err
 		}
-		if err := o.desk(l.To).wake(ctx); err != nil {
+		if err := o.dock(l.To).wake(ctx); err != nil {
 			return n, err
 		}
 		if n++; !l.Due.After(o.Now()) {
