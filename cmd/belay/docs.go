@@ -123,14 +123,17 @@ Exit status: 0 all of it; 1 the system does not answer; 2 wrong usage; 4 not all
 			if err != nil {
 				return err
 			}
-			var checks []configs.Check
+			if customer, _, ok := strings.Cut(item.ID, "/"); ok && sys.Own && item.Organization == "" {
+				item.Organization = customer
+			}
+			checks := []configs.Check{}
 			if prober, ok := d.(configs.Prober); ok {
 				if checks, err = prober.Probe(cmd.Context()); err != nil {
 					return err
 				}
 			}
 			switch {
-			case item.ID != "" && (item.Organization != "" || sys.Own):
+			case item.ID != "" && item.Organization != "":
 				checks = append(checks, outbox.Try(cmd.Context(), d, item, "belay-try_"+p.now().UTC().Format("20060102T150405Z")+".txt")...)
 			case !p.json:
 				warn(p.err, "nothing was uploaded: name a scratch item with --organization and --item")
@@ -139,7 +142,7 @@ Exit status: 0 all of it; 1 the system does not answer; 2 wrong usage; 4 not all
 		},
 	}
 	cmd.Flags().StringVar(&item.Organization, "organization", "", "organization (company, customer) of the scratch item")
-	cmd.Flags().StringVar(&item.ID, "item", "", "id of the scratch item")
+	cmd.Flags().StringVar(&item.ID, "item", "", "id of the scratch item; in a folder CUSTOMER/NAME")
 	return cmd
 }
 
