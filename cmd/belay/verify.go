@@ -22,8 +22,10 @@ func (p *program) verifyCommand() *cobra.Command {
 		Long: `Reads every version of every device again: each text against its digest, each sealed
 original opened and compared, the ledger's chains, whether history has what the ledger
 says was kept and the ledger what history says of changes, the papers of waivers and the
-receipts with their signatures, and what the remotes hold. With
---share a part of it, another one each day. Exit status 8 where anything is damaged.`,
+receipts with their signatures, and what the remotes hold. With --share a part of it,
+another one each day.
+
+Exit status: 0 all of it is whole; 8 something is damaged.`,
 		Example: "  belay verify\n  belay verify --share 15%",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			part, err := parseShare(share)
