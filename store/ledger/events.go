@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -10,10 +11,13 @@ import (
 	"time"
 
 	"belay/configs"
+	"belay/devices"
 )
 
 // Events are those that f chooses, in the order they were appended. An event
-// whose payload was destroyed comes without its detail.
+// whose payload was destroyed comes without its detail. One that was altered is
+// devices.Damaged: a gate that opens for what somebody wrote into the file would
+// be worth nothing. That none is missing only VerifyChain tells.
 func (l *Ledger) Events(ctx context.Context, f configs.Filter) iter.Seq2[configs.Event, error] {
 	return func(yield func(configs.Event, error) bool) {
 		const op = "read the ledger"
@@ -25,21 +29,11 @@ func (l *Ledger) Events(ctx context.Context, f configs.Filter) iter.Seq2[configs
 		}
 		defer rows.Close()
 		for rows.Next() {
-			var e configs.Event
-			var at int64
-			var body sql.NullString
-			var p payload
-			err := rows.Scan(&e.Customer, &e.Seq, &at, &e.Act, &e.Device, &e.By.Name, &e.By.Claimed, &body)
-			if err == nil && body.Valid {
-				if err = json.Unmarshal([]byte(body.String), &p); err != nil {
-					err = fmt.Errorf("payload of entry %d of customer %q: %w", e.Seq, e.Customer, err)
-				}
-			}
+			e, err := scanEvent(rows)
 			if err != nil {
 				yield(configs.Event{}, failed(op, err))
 				return
 			}
-			e.At, e.By.Email, e.Detail = time.Unix(0, at).UTC(), p.Email, p.Detail
 			if !yield(e, nil) {
 				return
 			}
@@ -50,9 +44,32 @@ func (l *Ledger) Events(ctx context.Context, f configs.Filter) iter.Seq2[configs
 	}
 }
 
+// scanEvent reads an event, and holds it to the hash that was made of it.
+func scanEvent(rows *sql.Rows) (configs.Event, error) {
+	var e entry
+	var hash, salt, body []byte
+	if err := rows.Scan(&e.customer, &e.seq, &e.prev, &e.at, &e.act, &e.device, &e.who, &e.claimed, &e.payload, &hash, &salt, &body); err != nil {
+		return configs.Event{}, err
+	}
+	if !bytes.Equal(e.hash(), hash) || salt != nil && !bytes.Equal(payloadDigest(salt, body), e.payload) {
+		return configs.Event{}, &devices.Error{Kind: devices.Damaged, Op: "read back", Err: fmt.Errorf("entry %d of customer %q was altered", e.seq, e.customer),
+			Hint: "belay verify tells more; compare " + File + " with its last backup"}
+	}
+	var p payload
+	if salt != nil {
+		if err := json.Unmarshal(body, &p); err != nil {
+			return configs.Event{}, fmt.Errorf("payload of entry %d of customer %q: %w", e.seq, e.customer, err)
+		}
+	}
+	return configs.Event{
+		Seq: e.seq, At: time.Unix(0, e.at).UTC(), Customer: e.customer, Device: devices.ID(e.device),
+		By: configs.Person{Name: e.who, Email: p.Email, Claimed: e.claimed}, Act: e.act, Detail: p.Detail,
+	}, nil
+}
+
 // chooseEvents is worded so that the partial indexes serve.
 func chooseEvents(f configs.Filter) (query string, args []any) {
-	query = "SELECT customer, seq, at, act, device, who, claimed, body FROM entries LEFT JOIN payloads ON entry = id"
+	query = "SELECT customer, seq, prev, at, act, device, who, claimed, payload, hash, salt, body FROM entries LEFT JOIN payloads ON entry = id"
 	var where []string
 	choose := func(condition string, arg any) {
 		if f.Change != "" {

@@ -25,7 +25,8 @@
 // the detail. Its digest is the SHA-256 of 16 random bytes, kept with it, and of
 // the JSON. So a customer's payloads can be destroyed and the chain still
 // verifies, and a digest that remains gives no way to guess what it stood for. A
-// payload may be missing only where a "destroy" entry follows in its chain. The
+// payload may be missing only where a "destroy" entry follows in its chain. Each
+// entry is held to its hash whenever it is read, the chain when it is verified. The
 // events of a change are found by the "change" in their detail, which is indexed.
 // Entries cut off at the end of a chain leave no trace in it: whoever must
 // prove that none was keeps the last hash elsewhere.

@@ -133,6 +133,16 @@ func TestEveryAlterationOfAChainIsFound(t *testing.T) {
 			if err := l.Check(t.Context()); devices.KindOf(err) != devices.Damaged {
 				t.Errorf("check: got %v, want damage", err)
 			}
+			// Whoever reads what was altered hears of it without asking for the chain.
+			read := func() (err error) {
+				for _, e := range l.Events(t.Context(), configs.Filter{Customer: "acme"}) {
+					err = errors.Join(err, e)
+				}
+				return err
+			}
+			if err := read(); strings.HasPrefix(statement, "UPDATE") && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("read: got %v, want damage at %s", err, want)
+			}
 			if n, err := l.VerifyChain(t.Context(), "bolt"); n != 5 || err != nil {
 				t.Errorf("the other customer's chain: %d, %v", n, err)
 			}
