@@ -76,12 +76,16 @@ func (s *Server) AddOrganization(o Organization) int {
 }
 
 // AddConfiguration adds a device's record and tells its id, which it chooses
-// where c has none.
+// where c has none. One that has the id already is what somebody edited or moved.
 func (s *Server) AddConfiguration(c Configuration) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.ID == 0 {
 		c.ID = s.id()
+	}
+	if i := slices.IndexFunc(s.configs, func(o Configuration) bool { return o.ID == c.ID }); i >= 0 {
+		s.configs[i] = c
+		return c.ID
 	}
 	s.configs = append(s.configs, c)
 	return c.ID
