@@ -81,7 +81,10 @@ func (b *Backup) take(ctx context.Context, d devices.Device, c Capture, o Order)
 	if last, err = b.identified(ctx, last, c.Identity); err != nil {
 		return failure(res, &devices.Error{Kind: devices.KindOf(err), Op: "read history of", Device: d.String(), Err: err})
 	}
-	r := b.judge(d, o, c, last, key)
+	r, err := b.judged(ctx, d, o, c, last, key)
+	if err != nil {
+		return failure(res, err)
+	}
 	for i, check := range r.checks {
 		if check.Name == CheckDevice && check.OK && len(c.Identity.Serials) == 0 { // no host key stands for it here
 			r.checks[i].Detail = "the file names no serial number; " + o.Vouched

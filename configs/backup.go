@@ -171,6 +171,11 @@ func (b *Backup) read(ctx context.Context, d devices.Device, o Order, last *Vers
 	if last, err = b.identified(ctx, last, c.Identity); err != nil {
 		return reading{}, &devices.Error{Kind: devices.KindOf(err), Op: "read history of", Device: d.String(), Err: err}
 	}
+	return b.judged(ctx, d, o, c, last, key)
+}
+
+// judged is judge, and the look for another customer who has this very box.
+func (b *Backup) judged(ctx context.Context, d devices.Device, o Order, c Capture, last *Version, key redact.Key) (reading, error) {
 	r := b.judge(d, o, c, last, key)
 	if len(d.Serials) > 0 || last != nil && len(last.Identity.Serials) > 0 {
 		return r, nil

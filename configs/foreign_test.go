@@ -62,3 +62,17 @@ func TestNothingIsKeptWhereItCannotBeToldWhoseABoxIs(t *testing.T) {
 		t.Errorf("%d versions, error %v", s.versions(), r.Err)
 	}
 }
+
+func TestAnExportOfAnotherCustomersBoxIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.Whose = func(context.Context, string) (devices.ID, bool, error) { return "zeta/fw", true, nil }
+	c := says(marked, config(10), "ZETA-0001").capture
+	c.Missing = []string{"somebody's word"}
+	r := s.Import(t.Context(), s.device, c, configs.Order{By: person, Vouched: "somebody's word"})
+	want(t, r, configs.Refused, devices.Refused)
+	wantFailed(t, r.Checks, configs.CheckDevice)
+	if s.versions() != 0 {
+		t.Errorf("%d versions", s.versions())
+	}
+}
