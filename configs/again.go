@@ -49,6 +49,7 @@ func (b *Backup) Reread(ctx context.Context, d devices.Device, v Version) (Rerea
 // Import keeps what a person exported by hand as if it had been read: the same
 // checks, the same redaction. Nobody read it twice, so c.Missing must say who
 // attests it, which lowers its grade; o.Vouched is the attestation, and is kept.
+// It is never verified, wherever it is proven.
 func (b *Backup) Import(ctx context.Context, d devices.Device, c Capture, o Order) Result {
 	f, mine := b.board(d.ID(), o)
 	for !mine {
@@ -93,7 +94,9 @@ func (b *Backup) take(ctx context.Context, d devices.Device, c Capture, o Order)
 	if n := sizeOf(kept); n > 0 && !o.Successor {
 		r.checks = append(r.checks, checkSize(r.size(), n))
 	}
-	return b.settle(ctx, d, o, r, kept, res)
+	res = b.settle(ctx, d, o, r, kept, res)
+	res.Verified, res.Attested = false, o.Vouched
+	return res
 }
 
 // sizeOf is the size of redacted texts in bytes.

@@ -66,6 +66,7 @@ type Result struct {
 	Seconds  float64 `json:"seconds"`
 
 	Missing  []string         `json:"missing,omitempty"`  // for a restore, where the grade is lower
+	Attested string           `json:"attested,omitempty"` // who says that an export is this device's; it is never verified
 	Proofs   []Proof          `json:"proofs,omitempty"`   // what was read again, and where
 	Warnings []string         `json:"warnings,omitempty"` // what went wrong without harm
 	Identity devices.Identity `json:"identity,omitzero"`  // who the device says it is

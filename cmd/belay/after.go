@@ -69,7 +69,10 @@ func (p *program) tellArrived(ctx context.Context, w *workspace, d devices.Devic
 	if err := p.tellDifference(ctx, w, c); err != nil {
 		return err
 	}
-	if r.Verified {
+	if c.Kind == change.Replace && !slices.ContainsFunc(c.Gates, func(g change.Gate) bool { return g.Open }) {
+		warn(p.err, "the gate of %s was never open: nobody had proof that the old device might be touched", c.ID)
+	}
+	if r.Err == nil {
 		fmt.Fprint(p.out, tamef("next: belay close %s\n", c.ID))
 	}
 	return nil

@@ -85,6 +85,9 @@ func (w *workspace) askGate(ctx context.Context, word, ticket string) (change.An
 	if err != nil {
 		return change.Answer{}, err
 	}
+	if err := w.sendOwed(ctx, c); err != nil && ctx.Err() != nil {
+		return change.Answer{}, err // what is still owed speaks for itself in the answer
+	}
 	return w.desk.Gate(ctx, c, old, w.by)
 }
 

@@ -59,6 +59,9 @@ func where(r configs.Result) string {
 		return "VERIFIED"
 	}
 	for _, p := range r.Proofs {
+		if r.Attested != "" && p.Second && p.OK {
+			return "attested, not verified"
+		}
 		if p.Second || p.Done && !p.OK {
 			return "second place unproven"
 		}

@@ -329,10 +329,10 @@ func TestAnExportByHandCountsAtALowerGrade(t *testing.T) {
 	if err != nil || r.Err != nil || r.Grade != configs.Partial {
 		t.Fatal(err, r)
 	}
-	wantOpen(t, a, "verified")
+	wantOpen(t, a, change.WordImported)
 	reads := s.reads
 	a = s.gate(c)
-	wantOpen(t, a, "verified")
+	wantOpen(t, a, change.WordImported)
 	if s.reads != reads || !slices.ContainsFunc(a.Why, func(w string) bool {
 		return strings.Contains(w, "cannot be read again") && strings.Contains(w, "Ada Example attests")
 	}) {
@@ -346,12 +346,15 @@ func TestAnExportByHandCountsAtALowerGrade(t *testing.T) {
 	wantKind(t, r.Err, devices.Refused, "still answers")
 	right := exported(box{text: config("new", 21), serials: []string{"N1"}}, noon)
 	c, r, _, err = s.Import(t.Context(), c, fwNew, change.Exported{Phase: change.After, Capture: right, Attester: "Ada Example", By: ada})
-	if err != nil || !r.Verified || !slices.Equal(c.Succession.Serials, []string{"N1"}) {
+	if err != nil || r.Err != nil || r.Verified || !slices.Equal(c.Succession.Serials, []string{"N1"}) {
 		t.Fatal(err, r.Err)
 	}
 	wantState(t, s, c, change.Proven)
 	if k, _ := c.Counts(change.Before, s.policy); !strings.Contains(k.Attested, "Ada Example") || k.Grade.Level != configs.Partial {
 		t.Errorf("%+v", k)
+	}
+	if word := c.Standing(change.After, s.clock(), s.policy); word != change.WordImported {
+		t.Errorf("the export is %q", word)
 	}
 	s.pass(4*time.Hour + 1)
 	wantShut(t, s.gate(c), "4h0m0s are allowed")

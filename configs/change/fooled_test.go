@@ -113,7 +113,7 @@ func TestAnExportSaysThatItsDateIsNotKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantOpen(t, a, "verified")
+	wantOpen(t, a, change.WordImported)
 	if !strings.Contains(a.Why[0], "exported at a time that is not known") {
 		t.Errorf("it says %q", a.Why)
 	}

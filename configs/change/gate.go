@@ -18,7 +18,7 @@ type Answer struct {
 	Verified bool   `json:"verified"` // the version is verified; an open gate without it says why it is open
 	OnePlace bool   `json:"onePlace"` // the version has no second place, with which the settings are content
 	Waived   bool   `json:"waived"`   // nothing is backed up: an authorisation contact agreed in writing
-	Attested bool   `json:"attested"` // a person says that there is a backup, nobody verified it
+	Attested bool   `json:"attested"` // a person says that there is a backup, or that the export is this device's: not verified
 	Change   string `json:"change"`
 	Ticket   string `json:"ticket"`
 	State    State  `json:"state"`
@@ -115,11 +115,8 @@ func (d *Desk) judge(ctx context.Context, c Change, dev devices.Device, just *Ca
 			same, a.Why = false, []string{tooOld(k, d.Now(), p)}
 		}
 		if same {
-			a.Open, a.OnePlace, a.Until = true, !a.Verified, k.Taken.Add(p.maxAge())
-			word, how := WordVerified, "taken"
-			if a.OnePlace {
-				word = WordOnePlace
-			}
+			a.Open, a.OnePlace, a.Attested, a.Until = true, !c.elsewhere(k), k.imported(), k.Taken.Add(p.maxAge())
+			word, how := c.word(k), "taken"
 			if k.imported() {
 				how = "exported at a time that is not known, imported"
 			}

@@ -14,6 +14,7 @@ const (
 	WordVerified = "verified"
 	WordOnePlace = "in one place, not verified"
 	WordWaived   = "WAIVED, not backed up"
+	WordImported = "exported by hand and attested, not verified"
 	WordAttested = "attested, not verified"
 	WordNothing  = "not backed up"
 )
@@ -61,17 +62,21 @@ func (k Capture) failingProofs() (bad []configs.Proof) {
 func (k Capture) imported() bool { return k.Attested != "" }
 
 // Verified tells whether a version was taken within this change, whole, of the
-// right device, read back, and proven in a second place: by the capture itself,
-// or by attachments of all of its files that arrived later.
+// right device, read back, and proven in a second place. What a person exported
+// by hand never is: nobody read it twice, and only the person says whose it is.
 func (c Change) Verified(version string) bool {
 	return slices.ContainsFunc(c.Captures, func(k Capture) bool { return k.Version == version && c.verified(k) })
 }
 
-func (c Change) verified(k Capture) bool {
+func (c Change) verified(k Capture) bool { return !k.imported() && c.elsewhere(k) }
+
+// elsewhere tells whether a whole capture is proven in a second place: by the
+// capture itself, or by attachments of all of its files that arrived later.
+func (c Change) elsewhere(k Capture) bool {
 	if !k.whole() {
 		return false
 	}
-	if k.Verified && slices.ContainsFunc(k.Proofs, func(p configs.Proof) bool { return p.Done && p.OK && p.Second }) {
+	if (k.Verified || k.imported()) && slices.ContainsFunc(k.Proofs, func(p configs.Proof) bool { return p.Done && p.OK && p.Second }) {
 		return true
 	}
 	return len(k.Files) > 0 && !slices.ContainsFunc(k.Files, func(f File) bool {
@@ -88,7 +93,7 @@ func (c Change) attached(version, file string, fits func(Attachment) bool) bool 
 }
 
 // enough tells whether a capture is what the policy asks for.
-func (c Change) enough(k Capture, p Policy) bool { return c.verified(k) || p.OnePlace && k.whole() }
+func (c Change) enough(k Capture, p Policy) bool { return c.elsewhere(k) || p.OnePlace && k.whole() }
 
 // newest is the last capture of a phase that fits. A before is one of the old
 // device, an after one of the box that was last seen in its place.
@@ -187,10 +192,7 @@ func (c Change) attested(at time.Time, p Policy) (Attest, bool) {
 // Standing is the word for how the configuration of a phase is kept.
 func (c Change) Standing(phase string, now time.Time, p Policy) string {
 	if k, ok := c.Counts(phase, p); ok {
-		if c.verified(k) {
-			return WordVerified
-		}
-		return WordOnePlace
+		return c.word(k)
 	}
 	if phase == Before {
 		if _, ok, _ := c.waived(); ok {
@@ -201,6 +203,22 @@ func (c Change) Standing(phase string, now time.Time, p Policy) string {
 		}
 	}
 	return WordNothing
+}
+
+// word is the one for how a capture that counts is kept.
+func (c Change) word(k Capture) string {
+	switch {
+	case c.verified(k):
+		return WordVerified
+	case c.elsewhere(k):
+		return WordImported
+	}
+	return WordOnePlace
+}
+
+// isKept tells of a word whether it stands for a configuration that is kept.
+func isKept(word string) bool {
+	return word == WordVerified || word == WordImported || word == WordOnePlace
 }
 
 // vouched tells whether a person's word stands in the old configuration's place:
@@ -216,12 +234,12 @@ func (c Change) vouched(now time.Time, p Policy) bool {
 // State is how far the change has come at a time.
 func (c Change) State(now time.Time, p Policy) State {
 	old, after := c.Standing(Before, now, p), c.Standing(After, now, p)
-	kept := after == WordVerified || after == WordOnePlace
+	kept := isKept(after)
 	switch {
 	case c.Closing != nil:
 		return Closed
 	// A removal that was waived has nothing in it that is proven.
-	case c.Kind == Remove && (old == WordVerified || old == WordOnePlace),
+	case c.Kind == Remove && isKept(old),
 		c.Kind == Install && kept,
 		c.Kind == Replace && kept && old != WordNothing:
 		return Proven
