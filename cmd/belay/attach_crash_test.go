@@ -29,7 +29,8 @@ const hangKills = 60
 // A hanging is a small fleet whose configurations are hung in IT Glue.
 type hanging struct {
 	*play
-	glue  *porch
+	glue  *standin.Server
+	porch *porch
 	boxes []*box
 	ahead time.Duration // of the program's clock
 	acked map[string]bool
@@ -39,7 +40,8 @@ type hanging struct {
 
 func newHanging(t *testing.T, n int) *hanging {
 	t.Helper()
-	h := &hanging{glue: newPorch(t), acked: map[string]bool{}}
+	h := &hanging{glue: standin.New(), acked: map[string]bool{}}
+	h.porch = newPorch(t, h.glue, h.glue.Settle)
 	h.glue.AddOrganization(standin.Organization{ID: 2041, Name: "Acme"})
 	h.glue.AddOrganization(standin.Organization{ID: 2077, Name: "Bolt"})
 	inventory := "devices:\n"
@@ -67,7 +69,7 @@ inventory: [devices.yaml]
 host_keys: first-use
 logins: {default: {user: belay, password: {env: BELAY_PASSWORD}, enable: {env: BELAY_ENABLE}}}
 documentation:
-  itglue: {itglue: {url: "`+h.glue.url+`", key: {env: ITGLUE_KEY}, attach: original, keep: 0}}
+  itglue: {itglue: {url: "`+h.porch.url+`", key: {env: ITGLUE_KEY}, attach: original, keep: 0}}
 customers:
   acme: {documentation: itglue, organization: 2041}
 `, inventory, "BELAY_PASSWORD="+boxPassword, "BELAY_ENABLE="+boxEnable, "ITGLUE_KEY="+standin.Key)
@@ -153,7 +155,7 @@ func (h *hanging) round(t *testing.T, round int) {
 	if at == "" {
 		time.AfterFunc(h.takes/8+rand.N(h.takes*3/4), kill)
 	}
-	h.glue.listen(func(moment string) {
+	h.porch.listen(func(moment string) {
 		if moment != at {
 			return
 		}
@@ -173,7 +175,7 @@ func (h *hanging) round(t *testing.T, round int) {
 		h.acknowledge(outs[i].String())
 	}
 	limit.Stop()
-	h.glue.listen(nil)
+	h.porch.listen(nil)
 }
 
 // weather is what goes wrong over there in a round.
@@ -218,7 +220,7 @@ func TestEachVersionHangsOnceThroughKills(t *testing.T) {
 			h.ahead += 130 * time.Second // leases have ended, but what is under way over there may still land
 			continue
 		}
-		h.glue.settle(t)
+		h.porch.settle(t)
 		h.ahead += []time.Duration{0, time.Minute, 130 * time.Second, 4 * time.Minute, 20 * time.Minute}[rand.IntN(5)]
 	}
 	waits := true

@@ -8,32 +8,31 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"belay/store/docsystem/itglue/standin"
 )
 
-// A porch is a stand-in for IT Glue that tells when a request comes in and when
-// it is done, before its answer goes out, and knows when nothing is under way.
+// A porch stands before a stand-in: it tells when a request comes in and when it
+// is done, before its answer goes out, and knows when nothing is under way.
 type porch struct {
-	*standin.Server
-	url string
+	url  string
+	late func() // has the stand-in do what it put off
+	live bool   // clients live on, and may keep connections on which nothing is asked
 
 	mu   sync.Mutex
 	open map[net.Conn]bool
 	tell func(moment string)
 }
 
-func newPorch(t *testing.T) *porch {
-	p := &porch{Server: standin.New(), open: map[net.Conn]bool{}}
+func newPorch(t *testing.T, before http.Handler, late func()) *porch {
+	p := &porch{late: late, open: map[net.Conn]bool{}}
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer p.say(r.Method + " is done") // also where the stand-in breaks the connection
 		p.say(r.Method + " comes")
-		p.Server.ServeHTTP(w, r)
+		before.ServeHTTP(w, r)
 	}))
 	s.Config.ConnState = func(c net.Conn, state http.ConnState) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if state == http.StateClosed {
+		if state == http.StateClosed || p.live && state != http.StateActive {
 			delete(p.open, c)
 		} else {
 			p.open[c] = true
@@ -63,6 +62,7 @@ func (p *porch) listen(f func(moment string)) {
 
 // settle waits until all that killed programs have sent is done: their
 // connections came in before that of a last question, and end with their requests.
+// Then what was put off is done.
 func (p *porch) settle(t *testing.T) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url, nil)
@@ -88,5 +88,5 @@ func (p *porch) settle(t *testing.T) {
 			t.Fatalf("%d connections stay open", n)
 		}
 	}
-	p.Settle()
+	p.late()
 }
