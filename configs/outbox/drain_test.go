@@ -124,7 +124,7 @@ func TestASystemThatIsLeftAloneIsAskedAgainWhenAPersonSaysSo(t *testing.T) {
 func TestABacklogDrainsAtThePaceOfTheAccount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const boxes, each, perMinute = 500, 20, 480
+		const boxes, each, perMinute = 500, 20, 468
 		s := newScene(t)
 		s.doc.Now, s.outbox.Now = time.Now, time.Now
 		var letters []configs.Letter

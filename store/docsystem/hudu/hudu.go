@@ -43,14 +43,14 @@ var (
 )
 
 // System is Hudu as the settings know it. Of the 300 requests that it allows in
-// a minute a fifth is left to others.
+// a minute a fifth is left to others, also in the minute of a burst.
 func System() system.System {
 	return system.System{
 		Kind:      "hudu",
 		Title:     title,
 		Takes:     []string{"url", "key", "ca", "max_bytes"},
 		Needs:     []string{"url", "key"},
-		PerMinute: 240,
+		PerMinute: 210,
 		Burst:     30,
 		Elsewhere: true,
 		Open: func(o system.Options) (configs.Documentation, error) {

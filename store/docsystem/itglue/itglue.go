@@ -39,13 +39,13 @@ var regions = []struct{ name, url string }{
 }
 
 // System describes IT Glue to the list of documentation systems. Of the 3,000
-// requests in five minutes that an account has, Belay takes four fifths: others
-// use the account too. What is attached the settings must say.
+// requests in five minutes that an account has, Belay takes four fifths, the burst
+// included: others use the account too. What is attached the settings must say.
 func System() system.System {
 	return system.System{
 		Kind: "itglue", Title: title,
 		Takes: []string{"region", "url", "key", "ca", "max_bytes"}, Needs: []string{"region|url", "key"},
-		PerMinute: 480, Burst: 60, Elsewhere: true,
+		PerMinute: 468, Burst: 60, Elsewhere: true,
 		Open: func(o system.Options) (configs.Documentation, error) { return Open(o) },
 	}
 }
