@@ -101,7 +101,7 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 		Puller: w.puller, Repository: w.store, Sealer: w.vault, Provers: []configs.Prover{w.store},
 		CheckLog: w.ledger, Quarantine: w.ledger, Now: p.now, Pause: time.Second,
 	}
-	w.openOffice(p)
+	w.openOffice(ctx, p)
 	return w, nil
 }
 

@@ -23,7 +23,7 @@ import (
 
 // openOffice sets up what brings attachments and receipts to other systems, and
 // the desk where changes are opened and closed.
-func (w *workspace) openOffice(p *program) {
+func (w *workspace) openOffice(ctx context.Context, p *program) {
 	w.office = &outbox.Office{
 		Outbox: w.ledger, Items: w.ledger, Repository: w.store, Sealer: w.vault, Papers: w.ledger,
 		Device: w.device, Places: w.places, Tickets: w.tickets, Note: w.note, Now: w.now,
@@ -31,7 +31,7 @@ func (w *workspace) openOffice(p *program) {
 		Jitter: rand.Float64,
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.settings.Documentation)) {
-		w.backup.Provers = append(w.backup.Provers, w.office.Prover(name))
+		w.backup.Provers = append(w.backup.Provers, owing(ctx, w.office.Prover(name)))
 	}
 	w.backup.Whose = w.whose()
 	w.desk = &change.Desk{
@@ -39,6 +39,26 @@ func (w *workspace) openOffice(p *program) {
 		Backup: w.backup, Repository: w.store, Policy: w.settings.policy, Now: w.now, Known: w.known, Pin: w.pinSuccessor,
 		Tell: func(line string) { fmt.Fprintf(p.err, "belay: %s\n", tame(line)) },
 	}
+}
+
+// A proverFunc is a Prover of one function.
+type proverFunc func(ctx context.Context, v configs.Version) (configs.Proof, error)
+
+// Prove calls f.
+func (f proverFunc) Prove(ctx context.Context, v configs.Version) (configs.Proof, error) {
+	return f(ctx, v)
+}
+
+// owing ends what a prover does soon after the command was asked to stop. A capture
+// is kept and proven to the end all the same, but a system that is slow can hold a
+// fleet up for minutes, and what it is owed waits in the outbox.
+func owing(asked context.Context, p configs.Prover) configs.Prover {
+	return proverFunc(func(ctx context.Context, v configs.Version) (configs.Proof, error) {
+		ctx, end := context.WithCancel(ctx)
+		defer end()
+		defer context.AfterFunc(asked, func() { time.AfterFunc(aMoment, end) })()
+		return p.Prove(ctx, v)
+	})
 }
 
 // device finds a device of the inventory by its id.
