@@ -51,15 +51,24 @@ func (p *program) sendAll(ctx context.Context, w *workspace) error {
 	if _, err := w.office.Retry(ctx, configs.LetterFilter{}); err != nil {
 		return err
 	}
-	shown := func(done, left int) {
-		if isTerminal(p.err) && !p.json {
-			fmt.Fprintf(p.err, "\r%d sent, %d left ", done, left)
-			if left == 0 {
-				fmt.Fprintln(p.err)
-			}
-		}
+	return p.sending(func(shown func(done, left int)) error { return w.office.Drain(ctx, p.now(), shown) })
+}
+
+// sending shows a person at a terminal how far drain has come: a backlog takes
+// as long as the accounts' limits make it.
+func (p *program) sending(drain func(shown func(done, left int)) error) error {
+	if p.json || !isTerminal(p.err) {
+		return drain(nil)
 	}
-	return w.office.Drain(ctx, p.now(), shown)
+	began := false
+	err := drain(func(done, left int) {
+		began = true
+		fmt.Fprintf(p.err, "\rattachments and receipts: %d tried, %d left ", done, left)
+	})
+	if began {
+		fmt.Fprintln(p.err)
+	}
+	return err
 }
 
 func (p *program) listQueue(ctx context.Context, w *workspace) error {

@@ -253,7 +253,8 @@ func (w *workspace) whose() func(context.Context, string) (devices.ID, bool, err
 func (w *workspace) drain(ctx context.Context, p *program, within time.Duration) {
 	until := w.now().Add(within)
 	w.office.Enough = func() bool { return w.now().After(until) }
-	if err := w.office.Drain(ctx, w.now(), nil); err != nil && ctx.Err() == nil {
+	err := p.sending(func(shown func(done, left int)) error { return w.office.Drain(ctx, w.now(), shown) })
+	if err != nil && ctx.Err() == nil {
 		warn(p.err, "the outbox: %v", err)
 	}
 }
