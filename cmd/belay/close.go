@@ -112,6 +112,9 @@ func (w *workspace) sendOwed(ctx context.Context, c change.Change) error {
 		}
 		waiting = append(waiting, l)
 	}
+	patience := w.office.Patience
+	w.office.Patience = 0 // they have been waited for before
+	defer func() { w.office.Patience = patience }()
 	var errs []error
 	for _, l := range waiting {
 		_, err := w.office.Send(ctx, l)
