@@ -227,6 +227,20 @@ func (s *settings) check() error {
 	return s.checkCustomers()
 }
 
+// strangers are customers of the settings that have no device: where a name is
+// mistyped, its attachments would go nowhere, and nobody would hear of it. An
+// inventory that is still empty says nothing.
+func (s *settings) strangers(inv *devices.Inventory) []string {
+	if len(inv.Devices) == 0 {
+		return nil
+	}
+	known := map[string]bool{"default": true}
+	for _, d := range inv.Devices {
+		known[d.Customer] = true
+	}
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.Customers)), func(name string) bool { return known[name] })
+}
+
 // path makes p, as written in the settings, absolute.
 func (s *settings) path(p string) string {
 	if rest, ok := strings.CutPrefix(p, "~/"); ok {

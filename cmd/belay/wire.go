@@ -68,6 +68,9 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 	for _, warning := range w.inventory.Warnings {
 		warn(p.err, "%s", warning)
 	}
+	for _, name := range s.strangers(w.inventory) {
+		warn(p.err, "%s: customers.%s: the inventory has no device of that customer", s.file, name)
+	}
 	if w.catalog, err = drivers.Load(s.Drivers); err != nil {
 		return nil, err
 	}
