@@ -15,9 +15,10 @@ import (
 	"time"
 )
 
-// kills is how often this test kills the program. With the 100 of store/git and
-// the 40 of store/ledger a test run has more than 300.
-const kills = 165
+// kills is how often this test kills the program. With those while attachments
+// are under way (60), of store/git (100) and of store/ledger (40) a test run has
+// more than 300.
+const kills = 105
 
 // An acknowledged version was said to be kept: it must be there for good.
 type acknowledged struct {
