@@ -18,7 +18,7 @@ demo: build ## watch it keep good copies and refuse bad ones (no network, no roo
 	./belay demo
 
 test: peers ## run all tests with the race detector, against real OpenSSH, FRR, net-snmp, git and Chromium
-	$(GO) test -race -parallel 6 -timeout 14m ./... # many wait for devices that are slow on purpose
+	$(GO) test -race -timeout 14m ./...
 	$(GO) test -timeout 5m -run TestNoBadCopyIsKept ./drivers # all 8,000 faults: a sample of them ran above, where each is twenty times as dear
 	$(GO) test -timeout 5m -run TestStormsOverHTTP ./cmd/belay # all 1,000 snapshots, for the same reason
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"testing"
@@ -12,6 +13,11 @@ import (
 // TestMain makes the test binary the program too: a copy of it called belay is
 // first in PATH, and runs what a person would run.
 func TestMain(m *testing.M) {
+	// Most of these tests wait, for devices and services that are slow on purpose:
+	// more of them at once than there are processors. What the command line says goes before.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){
 		"belay-bench-fleet": serveFleet,
 		"belay":             func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
