@@ -55,6 +55,23 @@ type Letter struct {
 	Claim      string    // the lease that Claim gave, by which Renew and Save know the letter; the outbox's own
 }
 
+// An Arrival is a file that was proven to hang on an item: the detail of an
+// "attach" event, which the outbox writes and a change reads.
+type Arrival struct {
+	System     string `json:"system"` // its name in the settings
+	Phase      string `json:"phase,omitempty"`
+	Version    string `json:"version"`
+	File       string `json:"file"`
+	Form       Form   `json:"form"`
+	Item       Item   `json:"item"`
+	Attachment string `json:"attachment"` // its id over there
+	Name       string `json:"name"`
+	Bytes      int    `json:"bytes"`
+	Digest     string `json:"digest"` // SHA-256 of what was sent, in hexadecimal
+	Second     bool   `json:"second"` // over there is another place than the store
+	How        string `json:"how"`    // what was compared: "id, name and size", "id, name and content"
+}
+
 // ErrLeaseLost says that a letter is in somebody else's hands by now.
 var ErrLeaseLost = errors.New("the lease of this letter has ended")
 

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -92,9 +90,6 @@ func (w *workspace) place(name, customer string) outbox.Place {
 		Restrict:     o.Restricted == nil || *o.Restricted,
 		Organization: func(c string) string { return string(w.settings.Customers[c].Organization) },
 	}
-	if p.Form == configs.Redacted {
-		p.Second = false // it restores nothing: no second place of the backup
-	}
 	if sys.Own {
 		p.Organization = nil
 	}
@@ -127,8 +122,7 @@ func (w *workspace) system(name string) (docsystem.System, configs.Documentation
 		}
 		return sys, nil, &devices.Error{Kind: devices.Usage, Op: "read the key of " + name, Err: err, Hint: hint}
 	}
-	sum := sha256.Sum256([]byte(key.Reveal()))
-	account := kind + " " + o.Region + o.URL + " " + hex.EncodeToString(sum[:6])
+	account := kind + " " + o.Region + o.URL + " " + configs.Digest([]byte(key.Reveal()))[:12]
 	d, err := sys.Open(docsystem.Options{
 		Region: o.Region, URL: o.URL, Path: w.settings.maybe(o.Path), CA: w.settings.maybe(o.CA), Key: key, MaxBytes: o.MaxBytes,
 		Pace: func(ctx context.Context) error { return w.ledger.Pace(ctx, account, sys.PerMinute, sys.Burst) },

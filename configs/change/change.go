@@ -38,19 +38,19 @@ const (
 // A Change is what its events tell, oldest first in each list. It is also what
 // --json shows, and holds no secret.
 type Change struct {
-	ID       string     `json:"id"` // made of ticket and device: T20391-fw-hq
-	Kind     Kind       `json:"kind"`
-	Customer string     `json:"customer"`
-	Site     string     `json:"site,omitempty"`
-	Ticket   string     `json:"ticket"`
-	Old      devices.ID `json:"old,omitempty"` // the device that goes; empty for an installation
-	New      devices.ID `json:"new,omitempty"` // the one that comes; the same ID where a box takes another's place and name
-	OldName  string     `json:"oldName,omitempty"`
-	NewName  string     `json:"newName,omitempty"`
-	Serials  []string   `json:"serials,omitempty"` // of the old device, as known when the change was opened
-	By       Actor      `json:"by"`
-	At       time.Time  `json:"at"`
-	Follows  string     `json:"follows,omitempty"` // a closed change of the same ticket and device
+	ID       string         `json:"id"` // made of ticket and device: T20391-fw-hq
+	Kind     Kind           `json:"kind"`
+	Customer string         `json:"customer"`
+	Site     string         `json:"site,omitempty"`
+	Ticket   string         `json:"ticket"`
+	Old      devices.ID     `json:"old,omitempty"` // the device that goes; empty for an installation
+	New      devices.ID     `json:"new,omitempty"` // the one that comes; the same ID where a box takes another's place and name
+	OldName  string         `json:"oldName,omitempty"`
+	NewName  string         `json:"newName,omitempty"`
+	Serials  []string       `json:"serials,omitempty"` // of the old device, as known when the change was opened
+	By       configs.Person `json:"by"`
+	At       time.Time      `json:"at"`
+	Follows  string         `json:"follows,omitempty"` // a closed change of the same ticket and device
 
 	Captures    []Capture    `json:"captures,omitempty"`
 	Attests     []Attest     `json:"attests,omitempty"`
@@ -63,9 +63,6 @@ type Change struct {
 	Closing     *Closing     `json:"closing,omitempty"`
 }
 
-// An Actor is who did something, and when it was written down.
-type Actor = configs.Person
-
 // The phases of a capture.
 const (
 	Before = "before"
@@ -74,100 +71,86 @@ const (
 
 // A Capture is one taking of a configuration within a change, good or not.
 type Capture struct {
-	At       time.Time        `json:"at"`
-	By       Actor            `json:"by"`
-	Phase    string           `json:"phase"`
-	Device   devices.ID       `json:"device"`
-	Version  string           `json:"version,omitempty"` // empty where nothing was kept
-	Taken    time.Time        `json:"taken"`
-	Driver   string           `json:"driver,omitempty"`
-	Verified bool             `json:"verified"` // by what was proven then; an attachment may prove it later
-	Grade    configs.Grade    `json:"grade"`
-	Identity devices.Identity `json:"identity,omitzero"`
-	HostKey  string           `json:"hostKey,omitempty"`
-	Files    []File           `json:"files,omitempty"`
-	Checks   []configs.Check  `json:"checks,omitempty"`
-	Proofs   []configs.Proof  `json:"proofs,omitempty"`
-	Attested string           `json:"attested,omitempty"` // exported by hand: who says so, and that it is this device's
-	Vouched  string           `json:"vouched,omitempty"`  // who accepted shortly before that the configuration had shrunk, and why
-	Error    string           `json:"error,omitempty"`
-	Seconds  float64          `json:"seconds,omitempty"`
+	At       time.Time             `json:"at"`
+	By       configs.Person        `json:"by"`
+	Phase    string                `json:"phase"`
+	Device   devices.ID            `json:"device"`
+	Version  string                `json:"version,omitempty"` // empty where nothing was kept
+	Taken    time.Time             `json:"taken"`
+	Driver   string                `json:"driver,omitempty"`
+	Verified bool                  `json:"verified"` // by what was proven then; an attachment may prove it later
+	Grade    configs.Grade         `json:"grade"`
+	Identity devices.Identity      `json:"identity,omitzero"`
+	HostKey  string                `json:"hostKey,omitempty"`
+	Files    []configs.VersionFile `json:"files,omitempty"`
+	Checks   []configs.Check       `json:"checks,omitempty"`
+	Proofs   []configs.Proof       `json:"proofs,omitempty"`
+	Attested string                `json:"attested,omitempty"` // exported by hand: who says so, and that it is this device's
+	Vouched  string                `json:"vouched,omitempty"`  // who accepted shortly before that the configuration had shrunk, and why
+	Error    string                `json:"error,omitempty"`
+	Seconds  float64               `json:"seconds,omitempty"`
 }
-
-// A File is one of a version's, with its digests.
-type File = configs.VersionFile
 
 // An Attachment is a file that was proven to hang on an item.
 type Attachment struct {
-	At         time.Time    `json:"at"`
-	By         Actor        `json:"by"`
-	System     string       `json:"system"` // its name in the settings
-	Phase      string       `json:"phase,omitempty"`
-	Version    string       `json:"version"`
-	File       string       `json:"file"`
-	Form       configs.Form `json:"form"`
-	Item       configs.Item `json:"item"`
-	Attachment string       `json:"attachment"` // its id over there
-	Name       string       `json:"name"`
-	Bytes      int          `json:"bytes"`
-	Digest     string       `json:"digest"` // SHA-256 of what was sent
-	Second     bool         `json:"second"` // over there is another place than the store
-	How        string       `json:"how"`    // what was compared: "id, name and size", "id, name and content"
+	At time.Time      `json:"at"`
+	By configs.Person `json:"by"`
+	configs.Arrival
 }
 
 // A Gate is an answer that was given.
 type Gate struct {
-	At      time.Time `json:"at"`
-	By      Actor     `json:"by"`
-	Open    bool      `json:"open"`
-	Waived  bool      `json:"waived,omitempty"` // open, but not backed up
-	Version string    `json:"version,omitempty"`
-	Why     []string  `json:"why,omitempty"`
+	At      time.Time      `json:"at"`
+	By      configs.Person `json:"by"`
+	Open    bool           `json:"open"`
+	Waived  bool           `json:"waived,omitempty"` // open, but not backed up
+	Version string         `json:"version,omitempty"`
+	Why     []string       `json:"why,omitempty"`
 }
 
 // A Succession says which box took the old one's place, and who saw it.
 type Succession struct {
-	At      time.Time  `json:"at"`
-	By      Actor      `json:"by"`
-	Device  devices.ID `json:"device"`
-	Serials []string   `json:"serials,omitempty"`
-	HostKey string     `json:"hostKey,omitempty"` // SHA256:…
-	Reason  string     `json:"reason,omitempty"`  // who says that it is another box, where nothing it says tells
+	At      time.Time      `json:"at"`
+	By      configs.Person `json:"by"`
+	Device  devices.ID     `json:"device"`
+	Serials []string       `json:"serials,omitempty"`
+	HostKey string         `json:"hostKey,omitempty"` // SHA256:…
+	Reason  string         `json:"reason,omitempty"`  // who says that it is another box, where nothing it says tells
 }
 
 // An Attest is a person's word that a backup exists where Belay cannot read it.
 // It never makes anything verified.
 type Attest struct {
-	At      time.Time  `json:"at"`
-	By      Actor      `json:"by"`
-	Device  devices.ID `json:"device"`
-	Where   string     `json:"where"`             // where the backup is said to be
-	Who     string     `json:"who"`               // who says so
-	Message string     `json:"message,omitempty"` // Message-ID of the mail that says so
-	Until   time.Time  `json:"until,omitzero"`    // zero: for this change
+	At      time.Time      `json:"at"`
+	By      configs.Person `json:"by"`
+	Device  devices.ID     `json:"device"`
+	Where   string         `json:"where"`             // where the backup is said to be
+	Who     string         `json:"who"`               // who says so
+	Message string         `json:"message,omitempty"` // Message-ID of the mail that says so
+	Until   time.Time      `json:"until,omitzero"`    // zero: for this change
 }
 
 // A Notice is something the customer was told.
 type Notice struct {
-	At   time.Time `json:"at"`
-	By   Actor     `json:"by"`
-	To   string    `json:"to,omitempty"`
-	Text string    `json:"text"`
+	At   time.Time      `json:"at"`
+	By   configs.Person `json:"by"`
+	To   string         `json:"to,omitempty"`
+	Text string         `json:"text"`
 }
 
 // A Posted is a receipt that arrived on its ticket, or where receipts are filed.
 type Posted struct {
-	At     time.Time `json:"at"`
-	By     Actor     `json:"by"`
-	Digest string    `json:"digest"` // of the receipt's JSON form
-	To     string    `json:"to"`     // the ticket system's name in the settings; "store" where there is none
-	ID     string    `json:"id,omitempty"`
+	At     time.Time      `json:"at"`
+	By     configs.Person `json:"by"`
+	Digest string         `json:"digest"` // of the receipt's JSON form
+	To     string         `json:"to"`     // the ticket system's name in the settings; "store" where there is none
+	ID     string         `json:"id,omitempty"`
 }
 
 // A Closing ends a change.
 type Closing struct {
-	At     time.Time `json:"at"`
-	By     Actor     `json:"by"`
-	Digest string    `json:"digest,omitempty"` // of the receipt
-	Reason string    `json:"reason,omitempty"` // of a change that did not take place
+	At     time.Time      `json:"at"`
+	By     configs.Person `json:"by"`
+	Digest string         `json:"digest,omitempty"` // of the receipt
+	Reason string         `json:"reason,omitempty"` // of a change that did not take place
 }

@@ -133,11 +133,11 @@ func (c *Change) apply(e configs.Event) error {
 		c.Closing = &k
 		return err
 	case actAttest:
-		return add(&c.Attests, e, func(f *Attest) (*time.Time, *Actor) { return &f.At, &f.By })
+		return add(&c.Attests, e, func(f *Attest) (*time.Time, *configs.Person) { return &f.At, &f.By })
 	case actWaive:
-		return add(&c.Waivers, e, func(f *Waiver) (*time.Time, *Actor) { return &f.At, &f.By })
+		return add(&c.Waivers, e, func(f *Waiver) (*time.Time, *configs.Person) { return &f.At, &f.By })
 	case actGate:
-		return add(&c.Gates, e, func(f *Gate) (*time.Time, *Actor) { return &f.At, &f.By })
+		return add(&c.Gates, e, func(f *Gate) (*time.Time, *configs.Person) { return &f.At, &f.By })
 	case actNotice:
 		n, err := read[Notice](e)
 		if n.At, n.By = e.At, e.By; err == nil && c.noticed(n.Text) == nil {
@@ -145,15 +145,15 @@ func (c *Change) apply(e configs.Event) error {
 		}
 		return err
 	case actAttach:
-		return add(&c.Attachments, e, func(f *Attachment) (*time.Time, *Actor) { return &f.At, &f.By })
+		return add(&c.Attachments, e, func(f *Attachment) (*time.Time, *configs.Person) { return &f.At, &f.By })
 	case actPost:
-		return add(&c.Receipts, e, func(f *Posted) (*time.Time, *Actor) { return &f.At, &f.By })
+		return add(&c.Receipts, e, func(f *Posted) (*time.Time, *configs.Person) { return &f.At, &f.By })
 	}
 	return nil
 }
 
 // add appends a fact whose time and person are the event's.
-func add[T any](list *[]T, e configs.Event, stamp func(*T) (*time.Time, *Actor)) error {
+func add[T any](list *[]T, e configs.Event, stamp func(*T) (*time.Time, *configs.Person)) error {
 	fact, err := read[T](e)
 	if err != nil {
 		return err

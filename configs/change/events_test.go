@@ -155,7 +155,7 @@ func someEvent(random *rand.Rand) configs.Event {
 		act := map[bool]string{true: "import", false: phase}[attested != ""]
 		return put(act, "phase", phase, "device", one("acme/fw", "acme/new"), "version", one("", "v1", "v2", "v3"), "verified", often(), "attested", attested, "checks", checks,
 			"taken", noon.Add(time.Duration(random.IntN(600))*time.Minute), "identity", devices.Identity{Serials: []string{one("A1", "N1")}},
-			"files", []change.File{{Name: "running.conf"}, {Name: "vlan.dat"}}[:random.IntN(3)],
+			"files", []configs.VersionFile{{Name: "running.conf"}, {Name: "vlan.dat"}}[:random.IntN(3)],
 			"proofs", []configs.Proof{{Name: "read back", Done: often(), OK: often()}, {Name: "remote", Done: often(), OK: often(), Second: often()}}[:1+random.IntN(2)])
 	case 11, 12:
 		return put("attach", "system", "itglue", "version", one("v1", "v2", "v3"), "file", one("running.conf", "vlan.dat"), "form", one("original", "sealed", "receipt"), "second", often())

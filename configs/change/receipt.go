@@ -18,26 +18,26 @@ import (
 // moment. It is made of recorded facts alone, none of which holds a secret, and
 // says of each thing how it stands, also of what is not proven.
 type Receipt struct {
-	Change     string      `json:"change"`
-	Kind       Kind        `json:"kind"`
-	Ticket     string      `json:"ticket"`
-	Customer   string      `json:"customer"`
-	Site       string      `json:"site,omitempty"`
-	Follows    string      `json:"follows,omitempty"`
-	Opened     time.Time   `json:"opened"`
-	By         Actor       `json:"by"`
-	Made       time.Time   `json:"made"`
-	State      State       `json:"state"`
-	Old        *Side       `json:"old,omitempty"`
-	New        *Side       `json:"new,omitempty"`
-	Succession *Succession `json:"succession,omitempty"`
-	Waivers    []Waiver    `json:"waivers,omitempty"`
-	Attests    []Attest    `json:"attests,omitempty"`
-	Gates      []Gate      `json:"gates,omitempty"`
-	Notices    []Notice    `json:"notices,omitempty"`
-	Compare    string      `json:"compare,omitempty"` // the git command that shows what differs
-	Missing    []string    `json:"missing,omitempty"` // what is not proven or still to come, a sentence each
-	Closing    *Closing    `json:"closing,omitempty"`
+	Change     string         `json:"change"`
+	Kind       Kind           `json:"kind"`
+	Ticket     string         `json:"ticket"`
+	Customer   string         `json:"customer"`
+	Site       string         `json:"site,omitempty"`
+	Follows    string         `json:"follows,omitempty"`
+	Opened     time.Time      `json:"opened"`
+	By         configs.Person `json:"by"`
+	Made       time.Time      `json:"made"`
+	State      State          `json:"state"`
+	Old        *Side          `json:"old,omitempty"`
+	New        *Side          `json:"new,omitempty"`
+	Succession *Succession    `json:"succession,omitempty"`
+	Waivers    []Waiver       `json:"waivers,omitempty"`
+	Attests    []Attest       `json:"attests,omitempty"`
+	Gates      []Gate         `json:"gates,omitempty"`
+	Notices    []Notice       `json:"notices,omitempty"`
+	Compare    string         `json:"compare,omitempty"` // the git command that shows what differs
+	Missing    []string       `json:"missing,omitempty"` // what is not proven or still to come, a sentence each
+	Closing    *Closing       `json:"closing,omitempty"`
 }
 
 // A Side is one of the two configurations of a change.

@@ -230,7 +230,7 @@ func (a Attest) sentence() string {
 	return said + "; recorded by " + person(a.By)
 }
 
-func person(p Actor) string {
+func person(p configs.Person) string {
 	said := p.Name
 	if p.Email != "" {
 		said += " <" + p.Email + ">"

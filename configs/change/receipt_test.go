@@ -17,7 +17,7 @@ import (
 	"belay/devices"
 )
 
-var ada = Actor{Name: "Ada Example", Email: "ada@msp.example", Claimed: true}
+var ada = configs.Person{Name: "Ada Example", Email: "ada@msp.example", Claimed: true}
 
 // taken is a good capture of a device, proven in a second place.
 func taken(phase string, device devices.ID, serial, mark string) Capture {
@@ -29,7 +29,7 @@ func taken(phase string, device devices.ID, serial, mark string) Capture {
 		Grade:    configs.Grade{Level: configs.Partial, Missing: []string{"certificates <local>: export them by hand"}},
 		Identity: devices.Identity{Hostname: "fw-hq", Model: "FortiGate 60F", Version: "7.4.3", Serials: []string{serial}},
 		HostKey:  "SHA256:" + strings.Repeat(mark, 43), Seconds: 12.3456789,
-		Files: []File{{Name: configs.MainFile, Digest: strings.Repeat(mark, 64), Bytes: 98268, OriginalDigest: strings.Repeat("e", 64), OriginalBytes: 98300}},
+		Files: []configs.VersionFile{{Name: configs.MainFile, Digest: strings.Repeat(mark, 64), Bytes: 98268, OriginalDigest: strings.Repeat("e", 64), OriginalBytes: 98300}},
 		Proofs: []configs.Proof{
 			{Name: "read back", Done: true, OK: true, Detail: "1 file", At: when.Add(10 * time.Second)},
 			{Name: "remote", Done: true, OK: true, Second: true, Detail: "main and the tag are there", At: when.Add(20 * time.Second)},
@@ -42,9 +42,9 @@ func taken(phase string, device devices.ID, serial, mark string) Capture {
 }
 
 func hung(k Capture, item string) Attachment {
-	return Attachment{At: k.At.Add(time.Minute), By: ada, System: "itglue", Phase: k.Phase, Version: k.Version, File: configs.MainFile, Form: configs.Original,
+	return Attachment{At: k.At.Add(time.Minute), By: ada, Arrival: configs.Arrival{System: "itglue", Phase: k.Phase, Version: k.Version, File: configs.MainFile, Form: configs.Original,
 		Item: configs.Item{Organization: "2041", ID: item, Name: "FW-HQ"}, Attachment: "77" + item, Name: "fw-hq_20260314T091000Z_" + k.Phase + "_4f2c9a1b_sha256-1a2b3c4d.txt",
-		Bytes: 98300, Digest: strings.Repeat("e", 64), Second: true, How: "id, name and size"}
+		Bytes: 98300, Digest: strings.Repeat("e", 64), Second: true, How: "id, name and size"}}
 }
 
 func policy() Policy { return Policy{Systems: []string{"itglue"}, Wording: DefaultWording()} }
@@ -55,7 +55,7 @@ func replaced() Change {
 	before, after := taken(Before, c.Old, "FGT60FTK1", "a"), taken(After, c.New, "FGT60FTK2", "b")
 	refused := Capture{At: at(9, 5), By: ada, Phase: Before, Device: c.Old, Checks: []configs.Check{{Name: configs.CheckEnd, Detail: "cut short after 61 lines"}}}
 	c.Captures = []Capture{refused, before, after}
-	c.Attachments = []Attachment{hung(before, "12"), hung(after, "13"), {System: "itglue", Version: before.Version, File: "text", Form: configs.Receipt}}
+	c.Attachments = []Attachment{hung(before, "12"), hung(after, "13"), {Arrival: configs.Arrival{System: "itglue", Version: before.Version, File: "text", Form: configs.Receipt}}}
 	c.Gates = []Gate{{At: at(9, 6), By: ada, Why: []string{"end mark: cut short after 61 lines"}}, {At: at(9, 12), By: ada, Open: true, Version: before.Version}}
 	c.Succession = &Succession{At: at(9, 40), By: ada, Device: c.New, Serials: []string{"FGT60FTK2"}, HostKey: after.HostKey}
 	c.Notices = []Notice{{At: at(9, 8), By: ada, To: "olga@acme.example", Text: "The backup takes longer than expected."}}

@@ -79,7 +79,7 @@ func (c Change) elsewhere(k Capture) bool {
 	if (k.Verified || k.imported()) && slices.ContainsFunc(k.Proofs, func(p configs.Proof) bool { return p.Done && p.OK && p.Second }) {
 		return true
 	}
-	return len(k.Files) > 0 && !slices.ContainsFunc(k.Files, func(f File) bool {
+	return len(k.Files) > 0 && !slices.ContainsFunc(k.Files, func(f configs.VersionFile) bool {
 		return !c.attached(k.Version, f.Name, func(a Attachment) bool { return a.Second })
 	})
 }

@@ -29,16 +29,16 @@ type Wording struct {
 
 // A Waiver is written permission to go on without a backup.
 type Waiver struct {
-	At       time.Time `json:"at"`   // when it was recorded
-	By       Actor     `json:"by"`   // who recorded it
-	Kind     string    `json:"kind"` // "email" or "ossr"
-	Contact  Contact   `json:"contact"`
-	Given    time.Time `json:"given"` // the message's date, or the time of the initials
-	Serials  []string  `json:"serials"`
-	Media    []string  `json:"media,omitempty"` // drives and cards that go with it
-	Wording  Wording   `json:"wording"`
-	Digest   string    `json:"digest"`   // SHA-256 of the text that holds the clauses
-	Compared bool      `json:"compared"` // the serial numbers were compared with what the device said
+	At       time.Time      `json:"at"`   // when it was recorded
+	By       configs.Person `json:"by"`   // who recorded it
+	Kind     string         `json:"kind"` // "email" or "ossr"
+	Contact  Contact        `json:"contact"`
+	Given    time.Time      `json:"given"` // the message's date, or the time of the initials
+	Serials  []string       `json:"serials"`
+	Media    []string       `json:"media,omitempty"` // drives and cards that go with it
+	Wording  Wording        `json:"wording"`
+	Digest   string         `json:"digest"`   // SHA-256 of the text that holds the clauses
+	Compared bool           `json:"compared"` // the serial numbers were compared with what the device said
 
 	MessageID string `json:"messageID,omitempty"`
 	Sender    string `json:"sender,omitempty"`
@@ -99,7 +99,7 @@ type Terms struct {
 	// Used tells for which change a Message-ID, the number of a form or the
 	// digest of a paper has served before. See UsedIn.
 	Used func(paper string) (change string, ok bool)
-	By   Actor
+	By   configs.Person
 	Now  time.Time
 }
 

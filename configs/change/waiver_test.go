@@ -25,7 +25,7 @@ var (
 func terms() Terms {
 	return Terms{
 		Change: Change{ID: "T20391-fw-hq", Kind: Replace, Customer: "acme", Site: "hq", Ticket: "T20391", Old: "acme/fw-hq", New: "acme/fw-hq-new",
-			OldName: "fw-hq", NewName: "fw-hq-new", By: Actor{Name: "Ada Example"}, At: at(9, 0)},
+			OldName: "fw-hq", NewName: "fw-hq-new", By: configs.Person{Name: "Ada Example"}, At: at(9, 0)},
 		Contacts: []Contact{
 			{Name: "Carl Contact", Email: "carl@acme.example", From: at(0, 0).AddDate(-1, 0, 0), To: at(0, 0).AddDate(1, 0, 0)},
 			{Name: "Olga Owner", Email: "olga@acme.example", Authorised: true, From: at(0, 0).AddDate(-1, 0, 0), To: at(0, 0).AddDate(1, 0, 0)},
@@ -34,7 +34,7 @@ func terms() Terms {
 			{Name: "Una Unlimited", Email: "una@acme.example", Authorised: true},
 		},
 		Wording: DefaultWording(), Erased: []string{"FGT60FTK1"}, Known: []string{"FGT60FTK1"},
-		By: Actor{Name: "Ada Example"}, Now: at(10, 0),
+		By: configs.Person{Name: "Ada Example"}, Now: at(10, 0),
 	}
 }
 
@@ -92,7 +92,7 @@ func TestAMailOfAnAuthorisedContactIsAWaiver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Waiver{At: at(10, 0), By: Actor{Name: "Ada Example"}, Kind: ByEmail, Contact: terms().Contacts[1], Given: at(9, 30),
+	want := Waiver{At: at(10, 0), By: configs.Person{Name: "Ada Example"}, Kind: ByEmail, Contact: terms().Contacts[1], Given: at(9, 30),
 		Serials: []string{"FGT60FTK1"}, Wording: DefaultWording(), Digest: configs.Digest([]byte(agreed)), Compared: true,
 		MessageID: "1@acme.example", Sender: "olga@acme.example", Paper: configs.Digest(raw)}
 	if diff := cmp.Diff(want, w, cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })); diff != "" {
@@ -247,7 +247,7 @@ func TestAnInitialledFormIsAWaiver(t *testing.T) {
 	t.Parallel()
 	s := signed()
 	w, err := terms().JudgeForm(s)
-	want := Waiver{At: at(10, 0), By: Actor{Name: "Ada Example"}, Kind: ByForm, Contact: terms().Contacts[1], Given: at(9, 40), Serials: []string{"FGT60FTK1"},
+	want := Waiver{At: at(10, 0), By: configs.Person{Name: "Ada Example"}, Kind: ByForm, Contact: terms().Contacts[1], Given: at(9, 40), Serials: []string{"FGT60FTK1"},
 		Wording: DefaultWording(), Digest: configs.Digest([]byte(s.Text)), Compared: true, Form: "O-118", Initials: "OO", Scan: s.Scan}
 	if diff := cmp.Diff(want, w); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)

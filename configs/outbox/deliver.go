@@ -140,7 +140,7 @@ func (o *Office) hang(ctx context.Context, p Place, l *configs.Letter) ([]config
 		return nil, err
 	}
 	before := l.Began
-	l.Item, l.Began, l.Digest, l.Second = item, o.Now(), configs.Digest(f.Bytes), p.Second
+	l.Item, l.Began, l.Digest, l.Second = item, o.Now(), configs.Digest(f.Bytes), p.second()
 	l.Attachment = configs.Attachment{Name: l.Name, Bytes: len(f.Bytes)} // what to look for
 	if err := o.Outbox.Save(ctx, *l); err != nil {
 		l.Began = before

@@ -33,6 +33,10 @@ type Place struct {
 	Own          bool                         // it makes a place of its own for each device
 }
 
+// second tells whether what hangs there is a second place of the backup. A text
+// without its secrets restores nothing, wherever it is.
+func (p Place) second() bool { return p.Second && p.Form != configs.Redacted }
+
 // organization is the customer's over there.
 func (p Place) organization(customer string) (string, error) {
 	if p.Organization != nil {

@@ -130,6 +130,35 @@ func TestEachFormIsAttachedUnderANameOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestATextWithoutItsSecretsIsNoSecondPlace(t *testing.T) {
+	t.Parallel()
+	for form, want := range map[configs.Form]bool{configs.Original: true, configs.InSeal: true, configs.Redacted: false} {
+		t.Run(string(form), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			s.place.Form, s.place.Second = form, true
+			s.device("acme/fw-hq")
+			v := s.commit("acme/fw-hq", "one")
+			for _, when := range []string{"when it is hung", "from the record"} {
+				proof, err := s.prove(s.office(), v)
+				if err != nil || !proof.OK || proof.Second != want {
+					t.Errorf("%s: a second place %t, want %t: %+v, %v", when, proof.Second, want, proof, err)
+				}
+			}
+			told := 0
+			for e, err := range s.ledger.Events(t.Context(), configs.Filter{Act: "attach"}) {
+				if err != nil || e.Detail["second"] != want {
+					t.Errorf("the ledger says %v, %v", e.Detail["second"], err)
+				}
+				told++
+			}
+			if told != 1 {
+				t.Errorf("told %d times", told)
+			}
+		})
+	}
+}
+
 func TestWhatIsNotAsRecordedIsNeverSent(t *testing.T) {
 	t.Parallel()
 	for name, form := range map[string]configs.Form{"original": configs.Original, "sealed": configs.InSeal, "redacted": configs.Redacted} {

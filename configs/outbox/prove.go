@@ -42,7 +42,7 @@ func (o *Office) prove(ctx context.Context, p Place, l *configs.Letter, item con
 		return nil, nil
 	}
 	arrived := *l
-	arrived.Item, arrived.Attachment, arrived.Second = item, whole[0], p.Second
+	arrived.Item, arrived.Attachment, arrived.Second = item, whole[0], p.second()
 	if i := slices.IndexFunc(whole, func(a configs.Attachment) bool { return a.ID == id }); i >= 0 {
 		arrived.Attachment = whole[i]
 	}
@@ -144,22 +144,12 @@ func (o *Office) event(l configs.Letter, act string, fields any) configs.Event {
 	return e
 }
 
-// attached tells of a proven attachment, in the fields of change.Attachment.
+// attached tells of a proven attachment.
 func (o *Office) attached(l configs.Letter, size int) configs.Event {
-	return o.event(l, "attach", struct {
-		System     string       `json:"system"`
-		Phase      string       `json:"phase,omitempty"`
-		Version    string       `json:"version"`
-		File       string       `json:"file"`
-		Form       configs.Form `json:"form"`
-		Item       configs.Item `json:"item"`
-		Attachment string       `json:"attachment"`
-		Name       string       `json:"name"`
-		Bytes      int          `json:"bytes"`
-		Digest     string       `json:"digest"`
-		Second     bool         `json:"second"`
-		How        string       `json:"how"`
-	}{l.To, l.Phase, l.Version, l.File, l.Form, l.Item, l.Attachment.ID, l.Name, size, l.Digest, l.Second, how(l.Attachment)})
+	return o.event(l, "attach", configs.Arrival{
+		System: l.To, Phase: l.Phase, Version: l.Version, File: l.File, Form: l.Form, Item: l.Item, Attachment: l.Attachment.ID,
+		Name: l.Name, Bytes: size, Digest: l.Digest, Second: l.Second, How: how(l.Attachment),
+	})
 }
 
 // unattached tells of one that was taken down.

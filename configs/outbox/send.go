@@ -107,7 +107,7 @@ func (p *prover) Prove(ctx context.Context, v configs.Version) (configs.Proof, e
 	if !ok {
 		return configs.Proof{Name: p.name}, nil
 	}
-	proof := configs.Proof{Name: place.System.Name(), Done: true, Second: place.Second}
+	proof := configs.Proof{Name: place.System.Name(), Done: true, Second: place.second()}
 	letters, err := p.office.letters(context.WithoutCancel(ctx), place, v) // whoever has gone away, it is owed
 	if err != nil {
 		return proof, pending(proof.Name, configs.Letter{Device: v.ID}, err)
@@ -159,7 +159,7 @@ func (o *Office) letters(ctx context.Context, p Place, v configs.Version) ([]con
 		fresh = append(fresh, configs.Letter{
 			To: p.Name, Customer: v.ID.Customer(), Device: v.ID, Version: v.Commit, File: f.Name, Form: p.Form,
 			Name: fileName(v, f.Name, p.Form, digest, textOnly(p)), Change: v.Change, Phase: v.Phase, Ticket: v.Ticket,
-			Urgent: v.Change != "", By: v.By, Put: now, Due: now, Second: p.Second,
+			Urgent: v.Change != "", By: v.By, Put: now, Due: now, Second: p.second(),
 		})
 	}
 	if len(fresh) == 0 {
