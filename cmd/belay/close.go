@@ -54,7 +54,6 @@ closed already.`,
 }
 
 func (p *program) runClose(ctx context.Context, w *workspace, c change.Change) error {
-	w.office.Patience = technicianPatience
 	policy := w.settings.policy(c.Customer)
 	if c.Closing == nil {
 		if err := w.sendOwed(ctx, c); err != nil {
@@ -67,6 +66,7 @@ func (p *program) runClose(ctx context.Context, w *workspace, c change.Change) e
 			return err
 		}
 	}
+	w.office.Patience = technicianPatience
 	digest := ""
 	// A receipt is made when nothing else is missing: it goes out once.
 	if lacks := c.Lacks(p.now(), policy, ""); c.Closing == nil && onlyReceipt(lacks) {
@@ -103,7 +103,8 @@ func (p *program) tellClosed(c change.Change, how string) error {
 	return err
 }
 
-// sendOwed brings what of a change waits in the outbox.
+// sendOwed brings what of a change waits in the outbox, with one try each: a
+// person has waited for it before.
 func (w *workspace) sendOwed(ctx context.Context, c change.Change) error {
 	var waiting []configs.Letter
 	for l, err := range w.ledger.Letters(ctx, configs.LetterFilter{Customer: c.Customer, Change: c.ID, Waiting: true}) {
@@ -112,9 +113,6 @@ func (w *workspace) sendOwed(ctx context.Context, c change.Change) error {
 		}
 		waiting = append(waiting, l)
 	}
-	patience := w.office.Patience
-	w.office.Patience = 0 // they have been waited for before
-	defer func() { w.office.Patience = patience }()
 	var errs []error
 	for _, l := range waiting {
 		_, err := w.office.Send(ctx, l)
