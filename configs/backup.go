@@ -32,6 +32,10 @@ type Backup struct {
 	// nobody knows.
 	Whose func(ctx context.Context, serial string) (devices.ID, bool, error)
 
+	// Doubt tells why nothing may be called verified now: a canary was kept.
+	// "" or nil: nothing speaks against it.
+	Doubt func(ctx context.Context) (string, error)
+
 	mu     sync.Mutex
 	flying map[devices.ID]*flight
 }

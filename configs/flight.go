@@ -63,7 +63,7 @@ func (b *Backup) fly(ctx context.Context, d devices.Device, f *flight, take func
 	began := b.Now()
 	r := take()
 	r.Seconds = b.Now().Sub(began).Round(time.Millisecond).Seconds()
-	row := Checked{ID: d.ID(), At: began, Result: r.Result, Commit: r.Version, Error: r.Error, Seconds: r.Seconds}
+	row := Checked{ID: d.ID(), At: began, Result: r.Result, Commit: r.Version, Error: r.Error, Seconds: r.Seconds, Verified: r.Verified}
 	if err := b.CheckLog.Checked(context.WithoutCancel(ctx), row); err != nil {
 		r = unrecorded(r, err)
 	}

@@ -115,6 +115,10 @@ type Checked struct {
 	Commit  string // the version that stands; may be empty
 	Error   string // in short; empty for kept and unchanged
 	Seconds float64
+
+	Verified bool      // this reading left a version that is proven in a second place
+	Good     time.Time // when a reading last was kept or unchanged; told by the log, not to it
+	Proven   time.Time // when a reading last was verified; told by the log, not to it
 }
 
 // An Event is one entry of the ledger.

@@ -24,6 +24,8 @@ var layers = []struct {
 	{"belay/configs/redact", []string{"belay/configs/diff"}},
 	{"belay/configs/diff", []string{"belay/configs/redact"}},
 	{"belay/configs/fleet", []string{"belay/devices", "belay/configs", "belay/configs/diff"}},
+	{"belay/configs/round", []string{"belay/devices", "belay/configs", "belay/configs/fleet", "belay/configs/schedule"}},
+	{"belay/configs/history", []string{"belay/devices", "belay/configs", "belay/configs/redact", "belay/configs/diff"}},
 	{"belay/configs/change", []string{"belay/devices", "belay/configs", "belay/configs/diff"}},
 	{"belay/configs/conformance", []string{"belay/devices", "belay/configs", "belay/configs/redact", "belay/configs/outbox"}},
 	{"belay/configs/", []string{"belay/devices", "belay/configs", "belay/configs/redact"}},

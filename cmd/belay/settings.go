@@ -38,6 +38,8 @@ type settings struct {
 	Customers     map[string]customer      `yaml:"customers"`
 	Waiver        *wording                 `yaml:"waiver"`
 
+	service `yaml:",inline"`
+
 	dir  string // of the file
 	file string
 }
@@ -149,8 +151,9 @@ type jumpHost struct {
 }
 
 type concurrency struct {
-	All  int `yaml:"all"`
-	Site int `yaml:"site"`
+	All      int `yaml:"all"`
+	Site     int `yaml:"site"`
+	JumpHost int `yaml:"jump_host"`
 }
 
 // noSettings says that there is no settings file of that name.
@@ -174,7 +177,7 @@ func readSettings(file string) (*settings, error) {
 	if err != nil {
 		return nil, wrong(err, "")
 	}
-	s := &settings{Data: "./belay-data", HostKeys: "pin", Concurrency: concurrency{All: 50, Site: 10}, file: file}
+	s := &settings{Data: "./belay-data", HostKeys: "pin", Concurrency: concurrency{All: 50, Site: 10, JumpHost: 20}, file: file}
 	if err := yaml.UnmarshalWithOptions(text, s, yaml.Strict()); err != nil {
 		// Without the lines around: a password may stand there, though it may not.
 		return nil, wrong(fmt.Errorf("%s:%s", file, strings.TrimSpace(yaml.FormatError(err, false, false))), "belay init --print shows all that may stand there")
@@ -196,8 +199,8 @@ func (s *settings) check() error {
 	if s.HostKeys != "pin" && s.HostKeys != "first-use" {
 		return fmt.Errorf("host_keys: %q is neither pin nor first-use", s.HostKeys)
 	}
-	if s.Concurrency.All < 1 || s.Concurrency.Site < 1 {
-		return errors.New("concurrency: all and site want at least 1")
+	if s.Concurrency.All < 1 || s.Concurrency.Site < 1 || s.Concurrency.JumpHost < 1 {
+		return errors.New("concurrency: all, site and jump_host want at least 1")
 	}
 	remotes := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(s.Remotes)) {
@@ -223,6 +226,9 @@ func (s *settings) check() error {
 	}
 	if m := s.Master; m != nil && (m.File != "") == (m.Env != "" || len(m.Command) > 0) {
 		return errors.New("master: say one of file, env, command")
+	}
+	if err := s.service.check(); err != nil {
+		return err
 	}
 	return s.checkCustomers()
 }

@@ -52,4 +52,6 @@ var (
 	_ configs.Outbox     = (*Outbox)(nil)
 	_ configs.Items      = (*Items)(nil)
 	_ configs.Papers     = (*Papers)(nil)
+	_ configs.Marks      = (*Marks)(nil)
+	_ configs.Alarms     = (*Alarms)(nil)
 )
