@@ -14,6 +14,7 @@ import (
 
 	"belay/configs"
 	"belay/configs/fleet"
+	"belay/configs/round"
 	"belay/devices"
 )
 
@@ -132,7 +133,7 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 	if o.order.Vouched != "" {
 		act = "accept"
 	}
-	err := w.recordRun(context.WithoutCancel(ctx), began, results, act, o.order)
+	err := round.Record(context.WithoutCancel(ctx), w.ledger, act, w.by, o.order, began, results)
 	if !p.json && len(list) > 1 {
 		fmt.Fprintln(p.out, summary(results, p.now().Sub(began)))
 	}
@@ -167,51 +168,6 @@ func worst(results []configs.Result) int {
 		code = 1
 	}
 	return code
-}
-
-// recordRun appends one event per customer: the counts, and each exception.
-func (w *workspace) recordRun(ctx context.Context, began time.Time, results []configs.Result, act string, o configs.Order) error {
-	byCustomer := map[string]map[string]any{}
-	for _, r := range results {
-		customer := r.ID.Customer()
-		d := byCustomer[customer]
-		if d == nil {
-			d = map[string]any{}
-			byCustomer[customer] = d
-			if o.Ticket != "" {
-				d["ticket"] = o.Ticket
-			}
-			if o.Vouched != "" {
-				d["reason"] = o.Vouched
-			}
-		}
-		n, _ := d[string(r.Result)].(int)
-		d[string(r.Result)] = n + 1
-		if r.Result == configs.Unchanged && r.Err == nil {
-			continue
-		}
-		ex, _ := d["devices"].(map[string]any)
-		if ex == nil {
-			ex = map[string]any{}
-			d["devices"] = ex
-		}
-		entry := map[string]any{"result": r.Result}
-		if r.Version != "" {
-			entry["version"] = r.Version
-		}
-		if r.Error != "" {
-			entry["error"] = r.Error
-		}
-		if len(r.Reached.Weak) > 0 {
-			entry["weak"] = r.Reached.Weak
-		}
-		ex[r.Device] = entry
-	}
-	var errs []error
-	for customer, detail := range byCustomer {
-		errs = append(errs, w.ledger.Append(ctx, configs.Event{At: began, Customer: customer, By: w.by, Act: act, Detail: detail}))
-	}
-	return errors.Join(errs...)
 }
 
 // summary counts the results: "412 devices: 3 kept, 409 unchanged, in 12s".

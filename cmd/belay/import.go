@@ -12,6 +12,7 @@ import (
 
 	"belay/configs"
 	"belay/configs/change"
+	"belay/configs/round"
 	"belay/devices"
 	"belay/drivers"
 )
@@ -64,7 +65,7 @@ func (p *program) runImport(ctx context.Context, w *workspace, d devices.Device,
 		order := configs.Order{By: w.by, Vouched: attested}
 		r := w.backup.Import(ctx, d, capture, order)
 		p.newTeller([]devices.Device{d}).tell(r)
-		if err := w.recordRun(context.WithoutCancel(ctx), began, []configs.Result{r}, "import", order); err != nil {
+		if err := round.Record(context.WithoutCancel(ctx), w.ledger, "import", w.by, order, began, []configs.Result{r}); err != nil {
 			return err
 		}
 		if r.Err != nil {

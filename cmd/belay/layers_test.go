@@ -24,7 +24,6 @@ var layers = []struct {
 	{"belay/configs/redact", []string{"belay/configs/diff"}},
 	{"belay/configs/diff", []string{"belay/configs/redact"}},
 	{"belay/configs/fleet", []string{"belay/devices", "belay/configs", "belay/configs/diff"}},
-	{"belay/configs/round", []string{"belay/devices", "belay/configs", "belay/configs/fleet", "belay/configs/schedule"}},
 	{"belay/configs/history", []string{"belay/devices", "belay/configs", "belay/configs/redact", "belay/configs/diff"}},
 	{"belay/configs/change", []string{"belay/devices", "belay/configs", "belay/configs/diff"}},
 	{"belay/configs/conformance", []string{"belay/devices", "belay/configs", "belay/configs/redact", "belay/configs/outbox"}},
@@ -60,6 +59,8 @@ var owners = map[string][]string{
 	"github.com/vbauerster/mpb":      {"belay/cmd/belay"},
 	"golang.org/x/term":              {"belay/cmd/belay"},
 	"golang.org/x/sys/":              {"belay/store/git"},
+	"github.com/prometheus/":         {"belay/cmd/belay/web"},
+	"github.com/coreos/go-systemd/":  {"belay/cmd/belay"},
 }
 
 // allowed tells whether one of the patterns covers the path.
