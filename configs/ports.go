@@ -54,10 +54,14 @@ type Ledger interface {
 }
 
 // A CheckLog remembers that a device was read, whatever came of it: one row a
-// reading, small, and for each device the newest row at hand.
+// reading, small, and for each device the newest row at hand. The newest is the
+// one with the latest time; but one that lies more than an hour ahead of a later
+// call was dated by a clock that has been put right since, and gives way.
 type CheckLog interface {
 	Checked(ctx context.Context, c Checked) error
 	LastChecked(ctx context.Context, id devices.ID) (Checked, bool, error)
+	// Newest is the newest reading of every device, by id.
+	Newest(ctx context.Context) iter.Seq2[Checked, error]
 }
 
 // A Quarantine holds sealed what a check refused, until a person accepts it or

@@ -165,13 +165,15 @@
 // # belay.db
 //
 // A SQLite database in WAL mode; the package comment of ledger says more, and
-// store/ledger/migrations has every column. PRAGMA user_version is its schema: 2.
+// store/ledger/migrations has every column. PRAGMA user_version is its schema: 3.
 // Times are nanoseconds since 1970 UTC, 0 for none, but where noted otherwise.
 //
 //	entries, payloads   who did and saw what: a hash chain for each customer, and what may be
 //	                    destroyed of it. A change is nothing but its entries: the id of the
 //	                    change is in the payload's detail, as "change"
-//	names, readings, newest_check   when each device was read, and what came of it
+//	names, readings, newest_check   when each device was read, what came of it, and when it last
+//	                    was good and proven. readings.at is in milliseconds
+//	marks               what the service has to know again after a restart: JSON by kind and key
 //	held, held_originals            what a check refused, sealed
 //	pins                which host keys are trusted, by whom
 //	letters             the outbox: which file of which version goes to which system, and what

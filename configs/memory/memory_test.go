@@ -25,6 +25,11 @@ func TestTheCheckLogKeepsToThePort(t *testing.T) {
 	conformance.CheckLog(t, func(*testing.T) configs.CheckLog { return &memory.CheckLog{} })
 }
 
+func TestTheMarksKeepToThePort(t *testing.T) {
+	t.Parallel()
+	conformance.Marks(t, func(*testing.T) configs.Marks { return &memory.Marks{} })
+}
+
 func TestTheQuarantineKeepsToThePort(t *testing.T) {
 	t.Parallel()
 	conformance.Quarantine(t, func(*testing.T) configs.Quarantine { return &memory.Quarantine{} })

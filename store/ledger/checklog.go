@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"time"
@@ -22,7 +23,7 @@ func outcomes() []configs.Outcome {
 
 // Checked adds one row to the readings, and keeps c at hand where no newer
 // reading of its device is. Two readings of a device in the same millisecond
-// are one row.
+// are one row. What c says of Good and Proven is not heard: the log knows.
 func (l *Ledger) Checked(ctx context.Context, c configs.Checked) error {
 	const op = "record a reading"
 	if err := checkID(c.ID); err != nil {
@@ -45,18 +46,57 @@ func (l *Ledger) Checked(ctx context.Context, c configs.Checked) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO readings (device, at, result, took, version, error) VALUES (?, ?, ?, ?, ?, nullif(?, ''))`,
-			number, c.At.UnixMilli(), result, int64(math.Round(c.Seconds*1000)), version, c.Error)
+		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO readings (device, at, result, took, version, error, verified) VALUES (?, ?, ?, ?, ?, nullif(?, ''), ?)`,
+			number, c.At.UnixMilli(), result, int64(math.Round(c.Seconds*1000)), version, c.Error, c.Verified)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO newest_check (device, at, result, took, version, error) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT (device) DO UPDATE SET at = excluded.at, result = excluded.result, took = excluded.took,
-			version = excluded.version, error = excluded.error WHERE excluded.at >= newest_check.at`,
-			number, c.At.UnixNano(), result, c.Seconds, c.Commit, c.Error)
+		var last, good, proven int64
+		err = tx.QueryRowContext(ctx, "SELECT at, good, proven FROM newest_check WHERE device = ?", number).Scan(&last, &good, &proven)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		at := c.At.UnixNano()
+		if good, err = lastly(ctx, tx, number, at, good, c.Result == configs.Kept || c.Result == configs.Unchanged, "result IN (1, 2)"); err != nil {
+			return err
+		}
+		if proven, err = lastly(ctx, tx, number, at, proven, c.Verified, "verified"); err != nil {
+			return err
+		}
+		if last > at && last <= at+int64(ahead) { // an older reading that came late
+			_, err = tx.ExecContext(ctx, "UPDATE newest_check SET good = ?, proven = ? WHERE device = ?", good, proven, number)
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO newest_check (device, at, result, took, version, error, verified, good, proven)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, number, at, result, c.Seconds, c.Commit, c.Error, c.Verified, good, proven)
 		return err
 	})
 	return failed(op, err)
+}
+
+// ahead is by how much a reading may be dated later than one that is told after
+// it. What lies further ahead was dated by a clock that was wrong.
+const ahead = time.Hour
+
+// lastly is when a reading last was what where says, as of one taken at at that
+// is or is not. What was noted stands, but not what a wrong clock has dated, or
+// has hidden: then the readings themselves are asked.
+func lastly(ctx context.Context, tx *sql.Tx, number, at, noted int64, is bool, where string) (int64, error) {
+	switch sane := noted <= at+int64(ahead); {
+	case is && sane:
+		return max(at, noted), nil
+	case is:
+		return at, nil
+	case sane && noted != 0:
+		return noted, nil
+	}
+	var ms sql.NullInt64
+	err := tx.QueryRowContext(ctx, "SELECT at FROM readings WHERE device = ? AND at <= ? AND "+where+" ORDER BY at DESC LIMIT 1",
+		number, (at+int64(ahead))/int64(time.Millisecond)).Scan(&ms)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return ms.Int64 * int64(time.Millisecond), err
 }
 
 // number is the integer that stands for a device; it is made at first use.
@@ -72,24 +112,37 @@ func number(ctx context.Context, tx *sql.Tx, id devices.ID) (n int64, err error)
 	return r.LastInsertId()
 }
 
+const newestColumns = `SELECT names.device, at, result, took, version, error, verified, good, proven FROM names
+	JOIN newest_check ON newest_check.device = number `
+
 // LastChecked is the newest reading of a device.
 func (l *Ledger) LastChecked(ctx context.Context, id devices.ID) (configs.Checked, bool, error) {
-	c := configs.Checked{ID: id}
-	var at int64
-	var result int
-	err := l.read.QueryRowContext(ctx, `SELECT at, result, took, version, error FROM newest_check JOIN names ON number = newest_check.device
-		WHERE names.device = ?`, string(id)).Scan(&at, &result, &c.Seconds, &c.Commit, &c.Error)
+	c, err := scanChecked(l.read.QueryRowContext(ctx, newestColumns+"WHERE names.device = ?", string(id)))
 	if errors.Is(err, sql.ErrNoRows) {
 		return configs.Checked{}, false, nil
 	}
-	if err == nil && (result < 1 || result >= len(outcomes())) {
-		err = &devices.Error{Kind: devices.Damaged, Op: "read", Device: string(id), Err: fmt.Errorf("outcome %d is unknown", result)}
+	return c, err == nil, failed("read the check log", err)
+}
+
+// Newest is the newest reading of every device, by id.
+func (l *Ledger) Newest(ctx context.Context) iter.Seq2[configs.Checked, error] {
+	return each("read the check log", func() ([]configs.Checked, error) {
+		return collect(ctx, l.read, func(rows *sql.Rows) (configs.Checked, error) { return scanChecked(rows) }, newestColumns+"ORDER BY names.device")
+	})
+}
+
+func scanChecked(row interface{ Scan(...any) error }) (configs.Checked, error) {
+	var c configs.Checked
+	var at, good, proven int64
+	var result int
+	if err := row.Scan(&c.ID, &at, &result, &c.Seconds, &c.Commit, &c.Error, &c.Verified, &good, &proven); err != nil {
+		return configs.Checked{}, err
 	}
-	if err != nil {
-		return configs.Checked{}, false, failed("read the check log", err)
+	if result < 1 || result >= len(outcomes()) {
+		return configs.Checked{}, &devices.Error{Kind: devices.Damaged, Op: "read", Device: string(c.ID), Err: fmt.Errorf("outcome %d is unknown", result)}
 	}
-	c.At, c.Result = time.Unix(0, at).UTC(), outcomes()[result]
-	return c, true, nil
+	c.At, c.Result, c.Good, c.Proven = moment(at), outcomes()[result], moment(good), moment(proven)
+	return c, nil
 }
 
 // checkID tells why id names no device.

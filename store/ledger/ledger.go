@@ -35,7 +35,15 @@
 //
 // Each reading is a row of about 30 bytes in readings, of integers, clustered by
 // device; a commit is written only in the row of the reading that made it. The
-// newest row of each device, in full, is in newest_check.
+// newest row of each device, in full, is in newest_check, with the times when a
+// reading last was good and last was proven. Readings of long ago are thinned:
+// those that made a version stay, and of each day the last, the last good and the
+// last proven one.
+//
+// # The marks
+//
+// marks holds what the service has to know again after a restart, a few bytes of
+// JSON by kind and key. The ledger's own are of the kind "ledger".
 //
 // # The outbox
 //
@@ -118,6 +126,7 @@ var (
 	_ configs.Outbox     = (*Ledger)(nil)
 	_ configs.Items      = (*Ledger)(nil)
 	_ configs.Papers     = (*Ledger)(nil)
+	_ configs.Marks      = (*Ledger)(nil)
 )
 
 // Open opens the database in the folder dir and makes both where they are missing.

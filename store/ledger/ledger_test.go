@@ -41,6 +41,7 @@ func TestItKeepsToThePorts(t *testing.T) {
 	conformance.Ledger(t, func(t *testing.T) configs.Ledger { return open(t, t.TempDir()) })
 	conformance.CheckLog(t, func(t *testing.T) configs.CheckLog { return open(t, t.TempDir()) })
 	conformance.Quarantine(t, func(t *testing.T) configs.Quarantine { return open(t, t.TempDir()) })
+	conformance.Marks(t, func(t *testing.T) configs.Marks { return open(t, t.TempDir()) })
 	conformance.Papers(t, func(t *testing.T) configs.Papers { return open(t, t.TempDir()) })
 	conformance.Items(t, func(t *testing.T) (configs.Items, configs.Ledger) {
 		l := open(t, t.TempDir())

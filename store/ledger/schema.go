@@ -13,7 +13,7 @@ import (
 var migrations embed.FS
 
 // schema is the newest version that this program knows.
-const schema = 2
+const schema = 3
 
 // migrate turns WAL mode on and brings an older schema forward. All of it is one
 // transaction: two processes that open an empty database agree on one schema.
