@@ -36,7 +36,16 @@ type Answer struct {
 // Identify asks the agent at address, a host name or an IP address, and port; 0
 // is 161. A device that does not answer is devices.Unreachable: SNMPv2c does not
 // tell a wrong community from a dead device.
-func (p Probe) Identify(ctx context.Context, address string, port int) (Answer, error) {
+func (p Probe) Identify(ctx context.Context, address string, port int) (answer Answer, err error) {
+	err = p.each(ctx, port, func(p Probe, c Credentials, port uint16) error {
+		answer, err = p.ask(ctx, c, address, port)
+		return err
+	})
+	return answer, err
+}
+
+// each asks with one of the credentials after the other until one is answered.
+func (p Probe) each(ctx context.Context, port int, ask func(p Probe, c Credentials, port uint16) error) error {
 	if port == 0 {
 		port = 161
 	}
@@ -44,21 +53,21 @@ func (p Probe) Identify(ctx context.Context, address string, port int) (Answer, 
 		p.Timeout = 2 * time.Second
 	}
 	if len(p.Credentials) == 0 {
-		return Answer{}, fault(devices.Usage, "set snmp: in the settings", errors.New("no SNMP credentials"))
+		return fault(devices.Usage, "set snmp: in the settings", errors.New("no SNMP credentials"))
 	}
 	if port < 1 || port > 65535 {
-		return Answer{}, fault(devices.Usage, "", fmt.Errorf("%d is no port", port))
+		return fault(devices.Usage, "", fmt.Errorf("%d is no port", port))
 	}
 	for _, c := range p.Credentials {
 		if err := c.Validate(); err != nil {
-			return Answer{}, err
+			return err
 		}
 	}
 	var worst error
 	for _, c := range p.Credentials {
-		answer, err := p.ask(ctx, c, address, uint16(port))
+		err := ask(p, c, uint16(port))
 		if err == nil {
-			return answer, nil
+			return nil
 		}
 		// A refusal says more than silence.
 		if worst == nil || devices.KindOf(worst) == devices.Unreachable {
@@ -68,7 +77,7 @@ func (p Probe) Identify(ctx context.Context, address string, port int) (Answer, 
 			break
 		}
 	}
-	return Answer{}, worst
+	return worst
 }
 
 // ask asks with one of the credentials.
