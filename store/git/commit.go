@@ -41,10 +41,7 @@ func (st *state) add(q *request, now time.Time) ([]item, configs.Version, error)
 		q.renamedFrom = was.folder
 	}
 	root = with(root, folder(q.doc.Name, dir.hash))
-	top, err := encoded(&object.Tree{Entries: root})
-	if err != nil {
-		return nil, configs.Version{}, err
-	}
+	topItem, newTop := st.topTree(root)
 	if now.Before(time.Unix(0, 0)) {
 		now = time.Unix(0, 0)
 	}
@@ -52,7 +49,7 @@ func (st *state) add(q *request, now time.Time) ([]item, configs.Version, error)
 	body := &object.Commit{
 		Author:    author(q.snap.By, q.doc.Taken, now),
 		Committer: object.Signature{Name: "Belay", Email: "belay@belay.invalid", When: now},
-		Message:   text, TreeHash: top.hash,
+		Message:   text, TreeHash: topItem.hash,
 	}
 	if !st.head.IsZero() {
 		body.ParentHashes = []plumbing.Hash{st.head}
@@ -79,10 +76,10 @@ func (st *state) add(q *request, now time.Time) ([]item, configs.Version, error)
 	v := q.doc.version(commit.hash.String(), subject(text))
 	k := kept{version: v, folder: q.doc.Name, tree: dir.hash, files: files}
 	st.devices[q.doc.ID], st.folders[q.doc.Name] = k, q.doc.ID
-	st.root, st.head = root, commit.hash
+	st.root, st.head, st.top = root, commit.hash, newTop
 	v = k.clone()
 	v.New = true
-	return append(items, dir, top, commit), v, nil
+	return append(items, dir, topItem, commit), v, nil
 }
 
 // evict tells which other device has the folder, and where it goes: to a name

@@ -192,19 +192,3 @@ func TestALockThatTheDeadHoldIsTaken(t *testing.T) {
 	time.AfterFunc(200*time.Millisecond, func() { _ = os.Remove(ref) })
 	commit(t, s, snapshot(t, "acme", "fw-hq", "last\n", 3))
 }
-
-func TestABranchThatAnotherGitMovedOrPackedIsFollowed(t *testing.T) {
-	t.Parallel()
-	s := open(t, t.TempDir())
-	first := commit(t, s, snapshot(t, "acme", "fw-hq", "one\n", 1))
-	git(t, "--git-dir", gitDir(s, "acme"), "pack-refs", "--all")
-	second := commit(t, s, snapshot(t, "acme", "fw-hq", "two\n", 2))
-	git(t, "--git-dir", gitDir(s, "acme"), "update-ref", "refs/heads/main", first.Commit)
-	v, ok, err := s.Newest(t.Context(), "acme/fw-hq")
-	if err != nil || !ok || v.Commit != first.Commit {
-		t.Errorf("newest is %s, %t, %v; want %s", v.Commit, ok, err, first.Commit)
-	}
-	if v := commit(t, s, snapshot(t, "acme", "fw-hq", "two\n", 3)); !v.New || v.Commit == second.Commit {
-		t.Errorf("got %+v", v)
-	}
-}

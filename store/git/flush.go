@@ -74,7 +74,7 @@ func (r *repo) flush(ctx context.Context, batch []*request) (answers []answer, e
 			r.remember(nil) // what is on disk is looked up anew
 		}
 	}()
-	was, err := r.current(ctx)
+	was, err := r.unbroken(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -106,9 +106,11 @@ func (r *repo) flush(ctx context.Context, batch []*request) (answers []answer, e
 		answers = append(answers, answer{v, err})
 	}
 	if len(items) > 0 {
-		if err := r.writePack(items); err != nil {
+		var release func() error
+		if release, err = r.writePack(items); err != nil {
 			return nil, err
 		}
+		defer func() { err = errors.Join(err, release()) }()
 		if err := r.noteTags(was.head, st.head, tags.due); err != nil {
 			return nil, err
 		}
@@ -123,12 +125,14 @@ func (r *repo) flush(ctx context.Context, batch []*request) (answers []answer, e
 				return nil, err
 			}
 		}
-		if was.head.IsZero() { // from now on an empty branch is a loss
+		// From the first commit on an empty branch is a loss.
+		if was.head.IsZero() || !r.hinted() {
 			if err := r.writeHint(st); err != nil {
 				return nil, err
 			}
 		}
 	}
+	st.top = top{} // deltas stay within one pack
 	r.remember(st)
 	return answers, nil
 }

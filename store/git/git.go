@@ -16,8 +16,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
 
 	"belay/configs"
 	"belay/devices"
@@ -34,6 +37,9 @@ type Store struct {
 	mu    sync.Mutex
 	repos map[string]*repo
 	web   *http.Transport // for https remotes; nil: one for each push
+
+	readers atomic.Int64
+	shelf   shelf
 }
 
 var (
@@ -52,10 +58,15 @@ type repo struct {
 	proofs  queue[*proving]
 	reads   queue[*reading]
 
+	readers *atomic.Int64 // those of the whole store
+	shelf   *shelf        // where the store's states stand
+
 	mu      sync.Mutex
-	state   *state     // as of state.head; nil: not loaded
-	swept   bool       // by this process
-	loading sync.Mutex // one load at a time
+	state   *state        // as of state.head; nil: not loaded
+	last    plumbing.Hash // where this process saw main last and made it durable
+	noted   plumbing.Hash // head of the hint, as far as this process wrote it
+	swept   bool          // by this process
+	loading sync.Mutex    // one load at a time
 }
 
 // gather is how long commits wait for others while many come: fewer packs cost
@@ -77,7 +88,7 @@ func (s *Store) repo(customer string) (*repo, error) {
 		if s.repos == nil {
 			s.repos = map[string]*repo{}
 		}
-		r = &repo{customer: customer, dir: dir, now: s.Now}
+		r = &repo{customer: customer, dir: dir, now: s.Now, readers: &s.readers, shelf: &s.shelf}
 		r.commits.gather = gather
 		s.repos[customer] = r
 	}

@@ -1,10 +1,8 @@
 package git
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -16,7 +14,6 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
 
 	"belay/devices"
 )
@@ -31,6 +28,7 @@ type Report struct {
 	Bytes, Spare int64 // bytes in packs before, and how many fewer after
 	Locked       time.Duration
 	Skipped      string // why nothing was done; empty where something was
+	Memory       int64  // the most that git had, in bytes; 0 where that is not known
 }
 
 // NeedsMaintenance tells whether a customer's history has become many packs. It
@@ -56,15 +54,19 @@ func (s *Store) Maintain(ctx context.Context, customer string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	rep, err := r.maintain(ctx, s.git())
-	if err != nil {
-		e := &devices.Error{Kind: devices.KindOf(err), Op: "pack the history of " + customer, Err: err}
-		if errors.Is(err, exec.ErrNotFound) {
-			e.Hint = "install git: without it nothing is lost, but the store grows several times as fast"
-		}
-		return rep, e
+	rep, err := r.maintain(ctx, s.git(), everything)
+	return rep, unpacked(customer, err)
+}
+
+func unpacked(customer string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return rep, nil
+	e := &devices.Error{Kind: devices.KindOf(err), Op: "pack the history of " + customer, Err: err}
+	if errors.Is(err, exec.ErrNotFound) {
+		e.Hint = "install git: without it nothing is lost, but the store grows several times as fast"
+	}
+	return e
 }
 
 func (s *Store) git() string {
@@ -101,7 +103,12 @@ func (r *repo) packs() (map[string]os.FileInfo, error) {
 	return packs, nil
 }
 
-func (r *repo) maintain(ctx context.Context, program string) (rep Report, err error) {
+// A choice picks the packs that are to become one.
+type choice func(map[string]os.FileInfo) []string
+
+func everything(packs map[string]os.FileInfo) []string { return slices.Collect(maps.Keys(packs)) }
+
+func (r *repo) maintain(ctx context.Context, program string, choose choice) (rep Report, err error) {
 	if ok, err := r.exists(); !ok || err != nil {
 		return Report{Skipped: "no history"}, err
 	}
@@ -113,19 +120,27 @@ func (r *repo) maintain(ctx context.Context, program string) (rep Report, err er
 		return rep, err
 	}
 	defer func() { err = errors.Join(err, m.unlock()) }()
-	old, head, tags, err := r.writtenPacks(ctx)
+	packs, head, tags, err := r.writtenPacks(ctx)
 	if err != nil {
 		return rep, err
 	}
-	rep.Packs, rep.Left = len(old), len(old)
-	for _, fi := range old {
+	rep.Packs, rep.Left = len(packs), len(packs)
+	for _, fi := range packs {
 		rep.Bytes += fi.Size()
+	}
+	old := map[string]os.FileInfo{}
+	for _, stem := range choose(packs) {
+		old[stem] = packs[stem]
 	}
 	if len(old) < 2 {
 		rep.Skipped = "one pack already"
 		return rep, nil
 	}
-	if err := r.continues(ctx, head); err != nil {
+	st, err := r.load(ctx, head, nil) // head is durable; main may be further on by the end
+	if err == nil {
+		err = st.lost
+	}
+	if err != nil {
 		return rep, err
 	}
 	temp, err := os.MkdirTemp(r.dir, "belay-pack-")
@@ -133,23 +148,41 @@ func (r *repo) maintain(ctx context.Context, program string) (rep Report, err er
 		return rep, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
-	name, err := r.packAll(ctx, program, temp, m.f)
+	p := packing{program: program, temp: temp, held: m.f, memory: &rep.Memory}
+	if len(old) == len(packs) {
+		err = r.packAll(ctx, &p, append(tags, head))
+	} else {
+		err = r.packSome(ctx, &p, packs, old)
+	}
 	if err != nil {
+		if now, listErr := r.packs(); ctx.Err() == nil && listErr == nil && !stillThere(packs, now) {
+			rep.Skipped = "another git packed meanwhile"
+			return rep, nil
+		}
 		return rep, err
 	}
-	if err := wholePack(temp, name, append(tags, head)); err != nil {
-		return rep, err
-	}
-	size, err := r.swap(ctx, temp, name, old, &rep)
-	rep.Spare = rep.Bytes - size
-	if err != nil {
-		return rep, err
-	}
-	st, err := r.load(ctx, head, nil) // head is durable; main may be further on
+	size, err := r.swap(ctx, temp, p.name, old, &rep)
+	rep.Spare = sizes(old) - size
 	if err != nil {
 		return rep, err
 	}
 	return rep, r.writeHint(st)
+}
+
+func sizes(packs map[string]os.FileInfo) (n int64) {
+	for _, fi := range packs {
+		n += fi.Size()
+	}
+	return n
+}
+
+func stillThere(packs, now map[string]os.FileInfo) bool {
+	for stem := range packs {
+		if now[stem] == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // writtenPacks are the packs, the branch and what tags name at a moment when
@@ -175,32 +208,6 @@ func (r *repo) writtenPacks(ctx context.Context) (packs map[string]os.FileInfo, 
 	}
 	packs, err = r.packs()
 	return packs, head, slices.Collect(maps.Values(named)), err
-}
-
-// packAll has git make one pack of all that the references reach, and returns
-// its name. The lock file goes along, so that an orphaned git still holds it.
-func (r *repo) packAll(ctx context.Context, program, temp string, held *os.File) (string, error) {
-	c := exec.CommandContext(ctx, program, "--git-dir", r.dir, "-c", "core.fsync=all", "-c", "pack.threads=1",
-		"-c", "pack.writeReverseIndex=false", "pack-objects", "--all", "--no-reuse-object", "--delta-base-offset",
-		"--non-empty", "--quiet", filepath.Join(temp, "pack"))
-	// git's own temporaries shall lie in our folder too, not among the packs.
-	c.Env = []string{"LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_OBJECT_DIRECTORY=" + temp,
-		"GIT_ALTERNATE_OBJECT_DIRECTORIES=" + filepath.Join(r.dir, "objects")}
-	c.ExtraFiles = []*os.File{held}
-	c.WaitDelay = 5 * time.Second
-	var stdout, stderr bytes.Buffer
-	c.Stdout, c.Stderr = &stdout, &stderr
-	if err := c.Run(); err != nil {
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		return "", fmt.Errorf("git pack-objects: %w: %.500s", err, bytes.TrimSpace(stderr.Bytes()))
-	}
-	sum := strings.TrimSpace(stdout.String())
-	if !plumbing.IsHash(sum) {
-		return "", fmt.Errorf("git pack-objects: said %.100q", sum)
-	}
-	return "pack-" + sum, nil
 }
 
 // swap puts the new pack in place and removes the old ones. It holds belay.lock
@@ -257,33 +264,6 @@ func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.Fi
 
 func sameFile(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
-}
-
-// wholePack makes sure, before anything is removed, that the index is one of
-// that pack, can be read by what will read it, and holds what the references named.
-func wholePack(temp, name string, named []plumbing.Hash) (err error) {
-	f, err := os.Open(filepath.Join(temp, name+".idx"))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	idx := idxfile.NewMemoryIndex()
-	if err := idxfile.NewDecoder(f).Decode(idx); err != nil {
-		return fmt.Errorf("index of the new pack: %w", err)
-	}
-	if "pack-"+plumbing.Hash(idx.PackfileChecksum).String() != name {
-		return fmt.Errorf("index of the new pack names %s, not %s", idx.PackfileChecksum, name)
-	}
-	for _, h := range named {
-		ok, err := idx.Contains(h)
-		if err == nil && !ok {
-			err = fmt.Errorf("the new pack does not hold %s", h)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func syncFile(path string) error {

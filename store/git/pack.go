@@ -22,6 +22,11 @@ type item struct {
 	hash  plumbing.Hash
 	data  []byte
 	plain bool // encrypted: not worth compressing
+
+	// A delta, where there is one, stands for data: it makes the object of base,
+	// which is earlier in the same pack.
+	delta []byte
+	base  plumbing.Hash
 }
 
 func newItem(kind plumbing.ObjectType, data []byte) item {
@@ -50,7 +55,11 @@ func encoded(o interface {
 // writePack puts items into one new pack that is durable when it returns. The
 // index gets its name first: a pack without index would break every reader, an
 // index without pack none. Only the holder of belay.lock may call it.
-func (r *repo) writePack(items []item) (err error) {
+//
+// Until release is called a .keep stands beside the pack: a person's git repack
+// -ad, which looks around before the branch moves and cleans up after it has,
+// would otherwise take away what nothing seemed to need.
+func (r *repo) writePack(items []item) (release func() error, err error) {
 	dir := filepath.Join(r.dir, "objects", "pack")
 	pack, sum, index, err := encodePack(dir, items)
 	if pack != "" {
@@ -61,7 +70,7 @@ func (r *repo) writePack(items []item) (err error) {
 		}()
 	}
 	if err != nil {
-		return fmt.Errorf("write pack: %w", err)
+		return nil, fmt.Errorf("write pack: %w", err)
 	}
 	idx, err := encodeIndex(dir, index)
 	if idx != "" {
@@ -72,10 +81,21 @@ func (r *repo) writePack(items []item) (err error) {
 		}()
 	}
 	if err != nil {
-		return fmt.Errorf("write index: %w", err)
+		return nil, fmt.Errorf("write index: %w", err)
 	}
-	return installPack(dir, pack, idx, sum)
+	keep := filepath.Join(dir, "pack-"+sum.String()+".keep")
+	if err := os.WriteFile(keep, []byte(keepMark), 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("write pack: %w", err), removeIfThere(keep))
+	}
+	release = func() error { return removeIfThere(keep) }
+	if err := installPack(dir, pack, idx, sum); err != nil {
+		return nil, errors.Join(err, release())
+	}
+	return release, nil
 }
+
+// keepMark tells a writer's .keep from a person's, which stays.
+const keepMark = "belay is writing\n"
 
 // installPack gives a synced pack and its index their names, and makes those durable.
 func installPack(dir, pack, idx string, sum plumbing.Hash) error {
@@ -113,12 +133,14 @@ func encodePack(dir string, items []item) (name string, sum plumbing.Hash, index
 	if err := entries.OnHeader(n); err != nil {
 		return f.Name(), sum, nil, err
 	}
+	starts := map[plumbing.Hash]int64{}
 	for _, it := range items {
 		at := w.at
 		w.crc = 0
-		if err := w.entry(it); err != nil {
+		if err := w.entry(it, at-starts[it.base]); err != nil {
 			return f.Name(), sum, nil, err
 		}
+		starts[it.hash] = at
 		entries.Add(it.hash, uint64(at), w.crc)
 	}
 	copy(sum[:], w.sum.Sum(nil))
@@ -174,17 +196,26 @@ func (w *packWriter) Write(p []byte) (int, error) {
 
 func (w *packWriter) write(p []byte) error { _, err := w.Write(p); return err }
 
-// entry writes an object: three bits of type, its size, and its bytes by zlib.
-// Fast compression: maintenance packs it well, and a night must be quick.
-func (w *packWriter) entry(it item) error {
-	size := uint64(len(it.data))
-	b := byte(it.kind)<<4 | byte(size&0x0f)
-	head := make([]byte, 0, 10)
+// entry writes an object: three bits of type, its size, for a delta how far back
+// its base begins, and its bytes by zlib. Fast compression: maintenance packs it
+// well, and a night must be quick.
+func (w *packWriter) entry(it item, back int64) error {
+	kind, data := it.kind, it.data
+	if it.delta != nil {
+		kind, data = plumbing.OFSDeltaObject, it.delta
+	}
+	size := uint64(len(data))
+	b := byte(kind)<<4 | byte(size&0x0f)
+	head := make([]byte, 0, 20)
 	for size >>= 4; size > 0; size >>= 7 {
 		head = append(head, b|0x80)
 		b = byte(size & 0x7f)
 	}
-	if err := w.write(append(head, b)); err != nil {
+	head = append(head, b)
+	if it.delta != nil {
+		head = appendBack(head, back)
+	}
+	if err := w.write(head); err != nil {
 		return err
 	}
 	which, level := 0, zlib.BestSpeed
@@ -200,7 +231,7 @@ func (w *packWriter) entry(it item) error {
 	}
 	z := w.z[which]
 	z.Reset(w)
-	if _, err := z.Write(it.data); err != nil {
+	if _, err := z.Write(data); err != nil {
 		return err
 	}
 	return z.Close()

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -25,11 +26,29 @@ type reader struct {
 	dir   string
 	st    *filesystem.Storage
 	packs []string // the names in objects/pack when it was opened
+	room  cache.FileSize
+	many  *atomic.Int64 // how many readers are open, all in all
 }
 
+// What readers take together, however many histories are read at once: openPacks
+// files each, and about readerRoom of memory. A single one may have all of it.
+const (
+	openPacks  = 6
+	readerRoom = 32 * cache.MiByte
+	leastRoom  = cache.MiByte
+)
+
 func (r *repo) open() (*reader, error) {
-	rd := &reader{dir: r.dir}
-	return rd, rd.reopen()
+	rd := &reader{dir: r.dir, many: r.readers}
+	n := int64(1)
+	if rd.many != nil {
+		n = rd.many.Add(1)
+	}
+	rd.room = max(leastRoom, readerRoom/cache.FileSize(n))
+	if err := rd.reopen(); err != nil {
+		return nil, errors.Join(err, rd.close())
+	}
+	return rd, nil
 }
 
 func (rd *reader) reopen() error {
@@ -37,15 +56,21 @@ func (rd *reader) reopen() error {
 	if err != nil {
 		return err
 	}
-	if err := rd.close(); err != nil {
-		return err
+	if rd.st != nil {
+		if err := rd.st.Close(); err != nil {
+			return err
+		}
 	}
 	rd.packs = packs
-	rd.st = filesystem.NewStorageWithOptions(packFS{osfs.New(rd.dir)}, cache.NewObjectLRU(32*cache.MiByte), filesystem.Options{KeepDescriptors: true})
+	rd.st = filesystem.NewStorageWithOptions(packFS{osfs.New(rd.dir)}, cache.NewObjectLRU(rd.room), filesystem.Options{MaxOpenDescriptors: openPacks})
 	return nil
 }
 
 func (rd *reader) close() error {
+	if rd.many != nil {
+		rd.many.Add(-1)
+		rd.many = nil
+	}
 	if rd.st == nil {
 		return nil
 	}

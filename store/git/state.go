@@ -21,7 +21,9 @@ type state struct {
 	root    []object.TreeEntry
 	devices map[devices.ID]kept
 	folders map[string]devices.ID
-	durable bool // head is known to survive a power cut: it may be acknowledged
+	durable bool  // head is known to survive a power cut: it may be acknowledged
+	lost    error // what main led to, and does no longer: nothing may be written
+	top     top   // of the flush that is under way
 }
 
 // kept is one device's newest version.
@@ -53,13 +55,24 @@ func (r *repo) known(head plumbing.Hash) *state {
 	if r.state == nil || r.state.head != head {
 		return nil
 	}
-	return r.state
+	st := r.state
+	if r.shelf != nil {
+		r.shelf.used(r)
+	}
+	return st
 }
 
+// remember keeps st, or with nil forgets, because what is on disk is not known.
 func (r *repo) remember(st *state) {
 	r.mu.Lock()
 	r.state = st
+	if st != nil && st.durable {
+		r.last = st.head
+	}
 	r.mu.Unlock()
+	if r.shelf != nil && st != nil {
+		r.shelf.put(r, len(st.devices))
+	}
 }
 
 // current is the state of main now. Where another process moved it, only what
@@ -94,9 +107,34 @@ func (r *repo) current(ctx context.Context) (*state, error) {
 	return st, nil
 }
 
-// load reads the state of head, taking from base (may be nil) what did not
-// change since.
+// load reads the state of head, taking from base (may be nil) and from the hint
+// what did not change since.
 func (r *repo) load(ctx context.Context, head plumbing.Hash, base *state) (st *state, err error) {
+	if head.IsZero() {
+		return &state{head: head, devices: map[devices.ID]kept{}, folders: map[string]devices.ID{}}, r.continues(ctx, head)
+	}
+	known, err := r.readHint()
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	last := r.last
+	r.mu.Unlock()
+	met := map[plumbing.Hash]bool{head: true}
+	if st = known.state(head); st == nil {
+		if st, err = r.loadFrom(ctx, head, base, known, met); err != nil {
+			return nil, err
+		}
+	}
+	if st.lost, err = r.lostBefore(ctx, head, known, last, met); err != nil {
+		return nil, err
+	}
+	// What this process made durable itself needs no second time.
+	st.durable = head == last && st.lost == nil
+	return st, nil
+}
+
+func (r *repo) loadFrom(ctx context.Context, head plumbing.Hash, base *state, known hint, met map[plumbing.Hash]bool) (st *state, err error) {
 	if base == nil {
 		base = &state{}
 	}
@@ -106,13 +144,6 @@ func (r *repo) load(ctx context.Context, head plumbing.Hash, base *state) (st *s
 	}
 	defer func() { err = errors.Join(err, rd.close()) }()
 	st = &state{head: head, devices: map[devices.ID]kept{}, folders: map[string]devices.ID{}}
-	if head.IsZero() {
-		return st, r.continues(ctx, head)
-	}
-	known, err := r.readHint()
-	if err != nil {
-		return nil, err
-	}
 	c, err := rd.commit(head)
 	if err != nil {
 		return nil, err
@@ -120,33 +151,13 @@ func (r *repo) load(ctx context.Context, head plumbing.Hash, base *state) (st *s
 	if st.root, err = rd.tree(c.TreeHash); err != nil {
 		return nil, err
 	}
-	old := map[string]plumbing.Hash{}
-	for _, e := range base.root {
-		old[e.Name] = dirHash(e)
-	}
-	pending := map[string]devices.ID{} // folders whose commit is still looked for
-	for _, e := range st.root {
-		tree := dirHash(e)
-		if tree.IsZero() {
-			continue
-		}
-		if id, ok := base.folders[e.Name]; ok && old[e.Name] == tree {
-			st.devices[id], st.folders[e.Name] = base.devices[id], id
-			continue
-		}
-		d, files, err := rd.document(tree)
-		if err != nil { // one that cannot be read must not keep the others from being kept
-			d = document{ID: devices.ID(r.customer + "/" + e.Name), Name: e.Name}
-		}
-		st.devices[d.ID] = kept{version: d.version("", ""), folder: e.Name, tree: tree, files: files, err: err}
-		st.folders[e.Name] = d.ID
-		pending[e.Name] = d.ID
-	}
+	pending := st.folded(rd, base, known, r.customer)
 	whole := base.head.IsZero() // otherwise the walk must meet base, or base is of another line
 	for s, err := range rd.walk(ctx, head) {
 		if err != nil {
 			return nil, err
 		}
+		met[s.Hash] = true
 		if s.Hash == base.head {
 			whole = true
 		}
@@ -172,9 +183,42 @@ func (r *repo) load(ctx context.Context, head plumbing.Hash, base *state) (st *s
 		}
 	}
 	if !whole {
-		return r.load(ctx, head, nil)
+		return r.loadFrom(ctx, head, nil, known, met)
 	}
 	return st, nil
+}
+
+// folded fills in the folders of the root: from base those that are as they were
+// there, from the hint or from history what is known of the others. Their
+// commits, the pending ones', are still to be looked for.
+func (st *state) folded(rd *reader, base *state, known hint, customer string) (pending map[string]devices.ID) {
+	old := map[string]plumbing.Hash{}
+	for _, e := range base.root {
+		old[e.Name] = dirHash(e)
+	}
+	pending = map[string]devices.ID{}
+	for _, e := range st.root {
+		tree := dirHash(e)
+		if tree.IsZero() {
+			continue
+		}
+		if id, ok := base.folders[e.Name]; ok && old[e.Name] == tree {
+			st.devices[id], st.folders[e.Name] = base.devices[id], id
+			continue
+		}
+		k, ok := known.kept(e.Name)
+		if !ok || k.tree != tree {
+			d, files, err := rd.document(tree)
+			if err != nil { // one that cannot be read must not keep the others from being kept
+				d = document{ID: devices.ID(customer + "/" + e.Name), Name: e.Name}
+			}
+			k = kept{version: d.version("", ""), folder: e.Name, tree: tree, files: files, err: err}
+		}
+		id := k.version.ID
+		st.devices[id], st.folders[e.Name] = k, id
+		pending[e.Name] = id
+	}
+	return pending
 }
 
 // take fills in what the hint knows of folders that are still as they were.

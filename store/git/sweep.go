@@ -74,6 +74,7 @@ func (r *repo) sweep(l *lockFile) error {
 		packOf, isPack := strings.CutSuffix(n, ".pack")
 		switch {
 		case strings.HasPrefix(n, "tmp_belay_"),
+			strings.HasSuffix(n, ".keep") && ourKeep(path),
 			isIdx && !there[idxOf+".pack"],
 			isPack && !there[packOf+".idx"] && still(path),
 			(strings.HasPrefix(n, "tmp_") || strings.HasPrefix(n, ".tmp-")) && still(path):
@@ -94,6 +95,12 @@ func (r *repo) sweep(l *lockFile) error {
 		err = errors.Join(err, os.RemoveAll(path))
 	}
 	return errors.Join(err, r.secure())
+}
+
+// ourKeep tells whether a .keep is a writer's, who would hold belay.lock now.
+func ourKeep(path string) bool {
+	mark, err := os.ReadFile(path)
+	return err == nil && string(mark) == keepMark
 }
 
 func (r *repo) maintenanceLock() string { return filepath.Join(r.dir, "belay-maintain.lock") }

@@ -1,0 +1,190 @@
+package git
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
+	"golang.org/x/sys/unix"
+)
+
+// A packing is one run of git pack-objects into a folder of ours.
+type packing struct {
+	program string
+	temp    string   // the folder
+	held    *os.File // the maintenance lock, which an orphaned git still holds
+	memory  *int64
+	name    string // of the new pack, without extension
+}
+
+// What git may take: one processor at the lowest urgency (its disk accesses have
+// that of the processor), and about 150 MB beside the names of all objects.
+var packSettings = []string{
+	"core.fsync=all", "pack.threads=1", "pack.writeReverseIndex=false",
+	"pack.windowMemory=64m", "pack.deltaCacheSize=32m", "core.deltaBaseCacheLimit=32m",
+	"core.bigFileThreshold=32m", "core.packedGitWindowSize=8m", "core.packedGitLimit=64m",
+}
+
+const niceness = 19
+
+// run has git make one pack of what args and in name.
+func (p *packing) run(ctx context.Context, dir string, in io.Reader, args ...string) error {
+	all := []string{"--git-dir", dir}
+	for _, s := range packSettings {
+		all = append(all, "-c", s)
+	}
+	all = append(append(append(all, "pack-objects"), args...), "--delta-base-offset", "--non-empty", "--quiet", filepath.Join(p.temp, "pack"))
+	c := exec.CommandContext(ctx, p.program, all...)
+	// git's own temporaries shall lie in our folder too, not among the packs.
+	c.Env = []string{"LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_OBJECT_DIRECTORY=" + p.temp,
+		"GIT_ALTERNATE_OBJECT_DIRECTORIES=" + filepath.Join(dir, "objects")}
+	c.ExtraFiles = []*os.File{p.held}
+	c.WaitDelay = 5 * time.Second
+	var stdout, stderr bytes.Buffer
+	c.Stdin, c.Stdout, c.Stderr = in, &stdout, &stderr
+	err := c.Start()
+	if err == nil {
+		_ = unix.Setpriority(unix.PRIO_PROCESS, c.Process.Pid, niceness) // it may have ended, or not be allowed: then at full urgency
+		err = c.Wait()
+	}
+	if c.ProcessState != nil {
+		if use, ok := c.ProcessState.SysUsage().(*syscall.Rusage); ok {
+			*p.memory = int64(use.Maxrss) << 10 //nolint:unconvert // of another size on other systems
+		}
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("git pack-objects: %w: %.500s", err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	sum := strings.TrimSpace(stdout.String())
+	if !plumbing.IsHash(sum) {
+		return fmt.Errorf("git pack-objects: said %.100q", sum)
+	}
+	p.name = "pack-" + sum
+	return nil
+}
+
+// packAll makes one pack of all that the references reach, and makes sure, before
+// anything is removed, that it holds what they named.
+func (r *repo) packAll(ctx context.Context, p *packing, named []plumbing.Hash) error {
+	if err := p.run(ctx, r.dir, nil, "--all", "--no-reuse-object"); err != nil {
+		return err
+	}
+	idx, err := readIndex(p.temp, p.name)
+	if err != nil {
+		return err
+	}
+	for _, h := range named {
+		ok, err := idx.Contains(h)
+		if err == nil && !ok {
+			err = fmt.Errorf("the new pack does not hold %s", h)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// packSome makes one pack of some, and makes sure that each of their objects is
+// in it or in one that stays. What git has worked out before it uses again.
+func (r *repo) packSome(ctx context.Context, p *packing, packs, old map[string]os.FileInfo) error {
+	var in strings.Builder
+	var stay []string
+	for stem := range packs {
+		if old[stem] == nil {
+			stay = append(stay, stem)
+			in.WriteString("^")
+		}
+		in.WriteString(stem + ".pack\n")
+	}
+	if err := p.run(ctx, r.dir, strings.NewReader(in.String()), "--stdin-packs"); err != nil {
+		return err
+	}
+	made, err := readIndex(p.temp, p.name)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(r.dir, "objects", "pack")
+	var missing []plumbing.Hash
+	for stem := range old {
+		idx, err := readIndex(dir, stem)
+		if err != nil {
+			return err
+		}
+		if missing, err = lacking(idx, made, missing); err != nil {
+			return err
+		}
+	}
+	for _, stem := range stay {
+		if len(missing) == 0 {
+			break
+		}
+		idx, err := readIndex(dir, stem)
+		if err != nil {
+			return err
+		}
+		missing = slices.DeleteFunc(missing, func(h plumbing.Hash) bool {
+			ok, err := idx.Contains(h)
+			return ok && err == nil
+		})
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("the new pack does not hold %s", missing[0])
+	}
+	return nil
+}
+
+// lacking adds to missing what idx has and made has not.
+func lacking(idx, made *idxfile.MemoryIndex, missing []plumbing.Hash) ([]plumbing.Hash, error) {
+	entries, err := idx.Entries()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		e, err := entries.Next()
+		if errors.Is(err, io.EOF) {
+			return missing, entries.Close()
+		}
+		if err != nil {
+			return nil, errors.Join(err, entries.Close())
+		}
+		ok, err := made.Contains(e.Hash)
+		if err != nil {
+			return nil, errors.Join(err, entries.Close())
+		}
+		if !ok {
+			missing = append(missing, e.Hash)
+		}
+	}
+}
+
+// readIndex reads a pack's index as what will read it later does, and makes sure
+// that it is of that pack.
+func readIndex(dir, stem string) (*idxfile.MemoryIndex, error) {
+	data, err := os.ReadFile(filepath.Join(dir, stem+".idx"))
+	if err != nil {
+		return nil, err
+	}
+	idx := idxfile.NewMemoryIndex()
+	if err := idxfile.NewDecoder(bytes.NewReader(data)).Decode(idx); err != nil {
+		return nil, fmt.Errorf("index of %s: %w", stem, err)
+	}
+	if "pack-"+plumbing.Hash(idx.PackfileChecksum).String() != stem {
+		return nil, fmt.Errorf("index of %s names %s", stem, idx.PackfileChecksum)
+	}
+	return idx, nil
+}
