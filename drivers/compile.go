@@ -146,6 +146,7 @@ func compile(name string, s *spec) (*Driver, error) {
 	d.Rules.Complete = c.complete(s)
 	d.Rules.Grading = c.grading(s)
 	d.Rules.Redact = c.redaction(s)
+	d.Changed = c.changed(s.Changed)
 	if len(c.errs) == 0 {
 		if err := d.Rules.Prepare(); err != nil {
 			c.wrong("%v", err)

@@ -19,6 +19,7 @@ type Driver struct {
 	Origin  string // "built in", or the user's file
 	Account string // the vendor's commands for a least-privilege account
 	Rules   configs.Rules
+	Changed Changed
 
 	Exec      bool // each command on a channel of its own, no terminal
 	Port      int

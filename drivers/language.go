@@ -31,6 +31,7 @@ type spec struct {
 	Masks    []string          `yaml:"masks"`
 	Volatile []string          `yaml:"volatile"`
 	Secrets  []secretSpec      `yaml:"secrets"`
+	Changed  *changedSpec      `yaml:"changed"`
 	Account  string            `yaml:"account"`
 }
 
@@ -86,4 +87,17 @@ type secretSpec struct {
 	Find   string   `yaml:"find"`
 	Near   []string `yaml:"near"`
 	Salted bool     `yaml:"salted"`
+}
+
+// A changedSpec is how a device tells that its configuration changed.
+type changedSpec struct {
+	Poll   *pollSpec `yaml:"poll"`
+	Traps  []string  `yaml:"traps"`  // snmpTrapOID
+	Syslog []string  `yaml:"syslog"` // a group (?P<user>…) names who did it
+	Ignore []string  `yaml:"ignore"` // what one of Syslog matches and is no change
+}
+
+type pollSpec struct {
+	OID   string `yaml:"oid"`   // when it last changed: sysUpTime at that moment, or whatever differs afterwards
+	Saved string `yaml:"saved"` // sysUpTime when it was last saved
 }
