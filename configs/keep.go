@@ -108,9 +108,30 @@ func (b *Backup) compare(ctx context.Context, v Version, r reading, same bool) e
 	return nil
 }
 
+// AfterDoubt is the command that ends a doubt, once a person has understood it.
+const AfterDoubt = "belay canaries understood --reason …"
+
+// doubted is why nothing may be called verified now, nil where nothing speaks
+// against it. Where that cannot be told nothing is verified either.
+func (b *Backup) doubted(ctx context.Context, device string) error {
+	if b.Doubt == nil {
+		return nil
+	}
+	why, err := b.Doubt(ctx)
+	switch {
+	case devices.KindOf(err) == devices.Damaged:
+		return &devices.Error{Kind: devices.Damaged, Op: "ask whether the checks are in doubt for", Device: device, Err: err, Hint: devices.HintOf(err)}
+	case err != nil:
+		return &devices.Error{Kind: devices.Unproven, Op: "call verified", Device: device, Err: fmt.Errorf("whether the checks are in doubt cannot be told: %w", err), Hint: devices.HintOf(err)}
+	case why != "":
+		return &devices.Error{Kind: devices.Unproven, Op: "call verified", Device: device, Err: errors.New(why), Hint: AfterDoubt}
+	}
+	return nil
+}
+
 // prove asks every second place what it has. One proof is enough; another place
 // that failed is then a warning, but an attachment that is still to come remains
-// one: it is owed.
+// one: it is owed. While there is a doubt no proof is enough.
 func (b *Backup) prove(ctx context.Context, v Version, res Result) Result {
 	var unproven, pending error
 	for _, prover := range b.Provers {
@@ -140,10 +161,21 @@ func (b *Backup) prove(ctx context.Context, v Version, res Result) Result {
 			unproven = &devices.Error{Kind: kind, Op: "prove in a second place", Device: res.Device, Err: err, Hint: devices.HintOf(err)}
 		}
 	}
+	doubt := b.doubted(ctx, res.Device)
+	if doubt != nil {
+		res.Verified = false
+	}
 	switch {
-	case unproven == nil:
 	case devices.KindOf(unproven) == devices.Damaged:
 		return failure(res, unproven)
+	case devices.KindOf(doubt) == devices.Damaged:
+		return failure(res, doubt)
+	case doubt != nil:
+		if unproven != nil {
+			res.Warnings = append(res.Warnings, unproven.Error())
+		}
+		res.Err, res.Error, res.Hint = doubt, doubt.Error(), devices.HintOf(doubt)
+	case unproven == nil:
 	case res.Verified && pending != nil:
 		res.Err, res.Error, res.Hint = pending, pending.Error(), devices.HintOf(pending)
 	case res.Verified:

@@ -19,7 +19,7 @@ type Taker interface {
 }
 
 // A Desk is where a technician opens a change, hears the gate's answer, and
-// closes it. Known, Pin and Tell may be nil. It may be used by many at once.
+// closes it. Known, Pin, Tell and Doubt may be nil. It may be used by many at once.
 type Desk struct {
 	Book       *Book
 	Backup     Taker
@@ -35,6 +35,9 @@ type Desk struct {
 	Pin func(ctx context.Context, d devices.Device, c Change, by configs.Person, allow func(fingerprint string) error) error
 	// Tell shows a line to the person who waits.
 	Tell func(line string)
+	// Doubt tells why no backup may be called verified now: see configs.Backup.
+	// "" or nil: nothing speaks against it.
+	Doubt func(ctx context.Context) (string, error)
 }
 
 func (d *Desk) tell(format string, args ...any) {
