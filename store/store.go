@@ -7,7 +7,7 @@
 // # The folder
 //
 //	belay-data/
-//	  belay.db                    SQLite: ledger, check log, refusals, host keys, outbox, items, papers, pace
+//	  belay.db                    SQLite: ledger, check log, marks, index of histories, refusals, host keys, outbox, …
 //	  signer.age                  the ed25519 key that signs receipts (PKCS #8 in PEM), encrypted to the master identity
 //	  signer.pub                  its public half, as in authorized_keys; while it is there a missing signer.age is a loss
 //	  logins.age                  logins of devices, where Belay is asked to keep them; encrypted to the master identity
@@ -15,7 +15,6 @@
 //	  customers/CUSTOMER/         all that is this customer's, and nothing of another's
 //	    history.git/              a bare git repository: the history of every device
 //	    latest/DEVICE/            newest sealed originals, only of systems that salt their secrets
-//	    index.db                  history and search; rebuilt from git, never the only copy of anything
 //	    key.age                   the customer's age identity, encrypted to the master identity
 //
 // CUSTOMER and DEVICE are names as devices.CheckName has them. Folders have mode
@@ -174,6 +173,9 @@
 //	names, readings, newest_check   when each device was read, what came of it, and when it last
 //	                    was good and proven. readings.at is in milliseconds
 //	marks               what the service has to know again after a restart: JSON by kind and key
+//	index_*             the versions of every device and its newest redacted texts, to be listed and
+//	                    searched. index_customers.head is the commit up to which it goes; belay
+//	                    index rebuild makes all of it again from git: never the only copy of anything
 //	held, held_originals            what a check refused, sealed
 //	pins                which host keys are trusted, by whom
 //	letters             the outbox: which file of which version goes to which system, and what

@@ -133,7 +133,10 @@ func newestOfAll(t *testing.T, l configs.CheckLog) {
 	if diff := cmp.Diff([]string{"acme/sw-10 2", "acme/sw-2 3", "bolt/a 0"}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	for range l.Newest(t.Context()) {
+	for _, err := range l.Newest(t.Context()) {
+		if err != nil {
+			t.Error(err)
+		}
 		break // and may stop
 	}
 }

@@ -84,7 +84,10 @@ func marksByKey(t *testing.T, m configs.Marks) {
 	if diff := cmp.Diff([]string{`=""`, `Zoë="Zoë"`, `a/10="a/10"`, `a/2="a/2"`, `b="b"`}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	for range m.Marks(t.Context(), "other") {
+	for _, err := range m.Marks(t.Context(), "other") {
+		if err != nil {
+			t.Error(err)
+		}
 		break // and may stop
 	}
 	if left := all(t, m.Marks(t.Context(), "slot")); len(left) != 0 {

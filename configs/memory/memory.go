@@ -53,5 +53,6 @@ var (
 	_ configs.Items      = (*Items)(nil)
 	_ configs.Papers     = (*Papers)(nil)
 	_ configs.Marks      = (*Marks)(nil)
+	_ configs.Index      = (*Index)(nil)
 	_ configs.Alarms     = (*Alarms)(nil)
 )

@@ -30,6 +30,11 @@ func TestTheMarksKeepToThePort(t *testing.T) {
 	conformance.Marks(t, func(*testing.T) configs.Marks { return &memory.Marks{} })
 }
 
+func TestTheIndexKeepsToThePort(t *testing.T) {
+	t.Parallel()
+	conformance.Index(t, func(*testing.T) configs.Index { return &memory.Index{} })
+}
+
 func TestTheQuarantineKeepsToThePort(t *testing.T) {
 	t.Parallel()
 	conformance.Quarantine(t, func(*testing.T) configs.Quarantine { return &memory.Quarantine{} })

@@ -9,8 +9,8 @@ import (
 	"belay/devices"
 )
 
-// Destroy removes all payloads of e.Customer, its papers, what is held of its
-// devices and which items they have, and appends e, whose act becomes "destroy", with a payload of its
+// Destroy removes all payloads of e.Customer, its papers, its index, what is held
+// of its devices and which items they have, and appends e, whose act becomes "destroy", with a payload of its
 // own. The chain still verifies. Of its letters those go that were never sent.
 // Those that were stay, without names: by the numbers of items and attachments
 // it is known what still hangs where. None is sent again, also by those who have
@@ -33,6 +33,9 @@ func (l *Ledger) Destroy(ctx context.Context, e configs.Event) error {
 			if _, err := tx.ExecContext(ctx, statement, e.Customer); err != nil {
 				return err
 			}
+		}
+		if err := dropIndex(ctx, tx, e.Customer); err != nil {
+			return err
 		}
 		return appendEvent(ctx, tx, e)
 	})

@@ -45,6 +45,16 @@
 // marks holds what the service has to know again after a restart, a few bytes of
 // JSON by kind and key. The ledger's own are of the kind "ledger".
 //
+// # The index
+//
+// The tables index_* answer what would need a walk through the histories in git,
+// and can be made from them again at any time. index_customers says up to which
+// commit a customer's index goes. A version is a row of about 130 bytes in
+// index_versions, clustered by device in the order of history; the person, the
+// first line, and what is known of the device are in index_phrases, once for all
+// versions of a customer that say the same (together some 200 bytes a version).
+// index_texts holds the newest texts, which are redacted, compressed with zstd.
+//
 // # The outbox
 //
 // A row in letters says which file of which version goes where, in what form,
@@ -79,8 +89,8 @@
 //
 // # Destruction
 //
-// When a customer is destroyed its payloads, papers, refusals and mappings are
-// deleted, and its letters that were never sent. The other letters keep their
+// When a customer is destroyed its payloads, papers, refusals, mappings and index
+// are deleted, and its letters that were never sent. The other letters keep their
 // system, organization, item, attachment, digests and times, by which what still
 // hangs there can be found, and lose the names of files, items and tickets. What
 // is deleted is overwritten (secure_delete) and the write-ahead log emptied.
@@ -127,6 +137,7 @@ var (
 	_ configs.Items      = (*Ledger)(nil)
 	_ configs.Papers     = (*Ledger)(nil)
 	_ configs.Marks      = (*Ledger)(nil)
+	_ configs.Index      = (*Ledger)(nil)
 )
 
 // Open opens the database in the folder dir and makes both where they are missing.

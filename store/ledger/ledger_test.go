@@ -42,6 +42,7 @@ func TestItKeepsToThePorts(t *testing.T) {
 	conformance.CheckLog(t, func(t *testing.T) configs.CheckLog { return open(t, t.TempDir()) })
 	conformance.Quarantine(t, func(t *testing.T) configs.Quarantine { return open(t, t.TempDir()) })
 	conformance.Marks(t, func(t *testing.T) configs.Marks { return open(t, t.TempDir()) })
+	conformance.Index(t, func(t *testing.T) configs.Index { return open(t, t.TempDir()) })
 	conformance.Papers(t, func(t *testing.T) configs.Papers { return open(t, t.TempDir()) })
 	conformance.Items(t, func(t *testing.T) (configs.Items, configs.Ledger) {
 		l := open(t, t.TempDir())

@@ -69,8 +69,8 @@ func (l *Ledger) thinnedTo(ctx context.Context, before time.Time) (time.Time, er
 		return from, err
 	}
 	var noted time.Time
-	if err := json.Unmarshal(value, &noted); err != nil || noted.After(before) || noted.Year() < 1971 {
-		return from, nil
+	if json.Unmarshal(value, &noted) == nil && !noted.After(before) && noted.After(from) {
+		from = noted
 	}
-	return noted, nil
+	return from, nil
 }

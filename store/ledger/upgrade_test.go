@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"belay/configs"
+	"belay/configs/redact"
 	"belay/devices"
 )
 
@@ -46,6 +47,10 @@ func filled(t *testing.T, dir string) *Ledger {
 	_, err = l.write.db.ExecContext(t.Context(), `INSERT INTO paces VALUES ('account', 1, 2)`)
 	do(err)
 	do(l.SetMarks(t.Context(), "slot", configs.Mark{Key: "acme/fw-hq", Value: []byte("1")}))
+	v := configs.Version{ID: "acme/fw-hq", Name: "fw-hq", Commit: commit, Taken: day(1, 1), Subject: "first capture"}
+	text, err := redact.Restore([]byte("end\n"), configs.Digest([]byte("end\n")))
+	do(err)
+	do(l.Extend(t.Context(), "acme", "", commit, []configs.Indexed{{Version: v, Texts: []configs.Text{{Name: configs.MainFile, Clean: text}}}}))
 	return l
 }
 
