@@ -98,7 +98,7 @@ Start with "belay demo", then "belay init".`,
 		p.beforeCommand(), p.gateCommand(), p.afterCommand(), p.closeCommand(), p.waiveCommand(), p.importCommand(), p.attestCommand(),
 		p.receiptCommand(), p.changesCommand(), p.docsCommand(), p.openCommand(),
 		p.logCommand(), p.showCommand(), p.diffCommand(), p.searchCommand(), p.revealCommand(),
-		p.verifyCommand(), p.backupCommand(), p.restoreCommand(), p.driversCommand(), p.keysCommand(), p.versionCommand(),
+		p.verifyCommand(), p.doctorCommand(), p.backupCommand(), p.restoreCommand(), p.driversCommand(), p.keysCommand(), p.versionCommand(),
 	)
 	for _, c := range root.Commands() {
 		refuseUnknown(c)

@@ -69,7 +69,7 @@ func (p *program) runRestore(ctx context.Context, s *settings, folder string, nu
 	if err := p.runBackupCheck(ctx, folder, m); err != nil {
 		return err
 	}
-	release, err := lockService(to, p.now()) // no service begins on half of it
+	release, err := lockService(to) // no service begins on half of it
 	if err != nil {
 		return err
 	}

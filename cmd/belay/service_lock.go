@@ -19,7 +19,7 @@ import (
 const serviceLock = "service.lock"
 
 // lockService makes this process the one service of the data folder.
-func lockService(dir string, now time.Time) (release func() error, err error) {
+func lockService(dir string) (release func() error, err error) {
 	const op = "begin the service"
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, &devices.Error{Kind: devices.Usage, Op: op, Err: err}
@@ -43,7 +43,7 @@ func lockService(dir string, now time.Time) (release func() error, err error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	if err == nil {
-		err = writeLock(f, now)
+		err = writeLock(f, time.Now())
 	}
 	if err != nil {
 		return nil, errors.Join(&devices.Error{Op: op, Err: err}, f.Close())

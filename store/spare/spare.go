@@ -53,7 +53,7 @@ type Manifest struct {
 	Chains    []Chain    `json:"chains"`
 	Customers []Customer `json:"customers"`
 	Problems  []string   `json:"problems,omitempty"` // what could not be copied whole
-	Folders   []string   `json:"folders"` // those that must be there though they may be empty
+	Folders   []string   `json:"folders"`            // those that must be there though they may be empty
 	Files     []File     `json:"files"`
 	Sum       string     `json:"sum"`
 }
