@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 		"belay-bench-fleet": serveFleet,
 		"belay":             func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 		"belay-ahead":       runAhead,
+		"belay-hold-lock":   holdLock,
 	})
 }
 
