@@ -40,6 +40,7 @@ type Store struct {
 
 	readers atomic.Int64
 	shelf   shelf
+	zlibs   zlibs
 }
 
 var (
@@ -60,6 +61,7 @@ type repo struct {
 
 	readers *atomic.Int64 // those of the whole store
 	shelf   *shelf        // where the store's states stand
+	zlibs   *zlibs
 
 	mu      sync.Mutex
 	state   *state        // as of state.head; nil: not loaded
@@ -88,7 +90,7 @@ func (s *Store) repo(customer string) (*repo, error) {
 		if s.repos == nil {
 			s.repos = map[string]*repo{}
 		}
-		r = &repo{customer: customer, dir: dir, now: s.Now, readers: &s.readers, shelf: &s.shelf}
+		r = &repo{customer: customer, dir: dir, now: s.Now, readers: &s.readers, shelf: &s.shelf, zlibs: &s.zlibs}
 		r.commits.gather = gather
 		s.repos[customer] = r
 	}

@@ -95,6 +95,9 @@ func (r *repo) packs() (map[string]os.FileInfo, error) {
 			continue
 		}
 		fi, err := os.Stat(filepath.Join(dir, n))
+		if errors.Is(err, os.ErrNotExist) {
+			continue // another git's repack, at this moment
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -239,6 +242,14 @@ func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.Fi
 		}
 	}
 	now, err := r.packs()
+	if err != nil {
+		return 0, err
+	}
+	// A person's multi-pack-index names packs that go now, and git believes it.
+	indexes, err := filepath.Glob(filepath.Join(dir, "multi-pack-index*"))
+	for _, path := range indexes {
+		err = errors.Join(err, removeIfThere(path))
+	}
 	if err != nil {
 		return 0, err
 	}

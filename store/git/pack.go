@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
@@ -61,7 +62,7 @@ func encoded(o interface {
 // would otherwise take away what nothing seemed to need.
 func (r *repo) writePack(items []item) (release func() error, err error) {
 	dir := filepath.Join(r.dir, "objects", "pack")
-	pack, sum, index, err := encodePack(dir, items)
+	pack, sum, index, err := encodePack(r.zlibs, r.dir, items)
 	if pack != "" {
 		defer func() {
 			if err != nil {
@@ -72,7 +73,7 @@ func (r *repo) writePack(items []item) (release func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("write pack: %w", err)
 	}
-	idx, err := encodeIndex(dir, index)
+	idx, err := encodeIndex(r.dir, index)
 	if idx != "" {
 		defer func() {
 			if err != nil {
@@ -116,15 +117,16 @@ func removeIfThere(path string) error {
 	return nil
 }
 
-// encodePack writes a synced temporary pack. The name is set as soon as there
+// encodePack writes a synced temporary pack: not among the packs, where git gc
+// --prune=now takes away all that looks temporary. The name is set as soon as there
 // is a file.
-func encodePack(dir string, items []item) (name string, sum plumbing.Hash, index *idxfile.MemoryIndex, err error) {
+func encodePack(z *zlibs, dir string, items []item) (name string, sum plumbing.Hash, index *idxfile.MemoryIndex, err error) {
 	f, err := os.CreateTemp(dir, "tmp_belay_pack_")
 	if err != nil {
 		return "", sum, nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	w := &packWriter{w: bufio.NewWriterSize(f, 1<<16), sum: githash.New(githash.CryptoType)}
+	w := &packWriter{z: z, w: bufio.NewWriterSize(f, 1<<16), sum: githash.New(githash.CryptoType)}
 	n := uint32(len(items))
 	if err := w.write([]byte{'P', 'A', 'C', 'K', 0, 0, 0, 2, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}); err != nil {
 		return f.Name(), sum, nil, err
@@ -181,7 +183,28 @@ type packWriter struct {
 	sum hash.Hash
 	crc uint32
 	at  int64
-	z   [2]*zlib.Writer // fast, and none at all
+	z   *zlibs
+}
+
+// zlibs are compressors that are used again: one takes more than a megabyte, a
+// pack often not 20 KB.
+type zlibs [2]sync.Pool // fast, and none at all
+
+func (z *zlibs) get(plain bool, w io.Writer) (*zlib.Writer, func(), error) {
+	which, level := 0, zlib.BestSpeed
+	if plain {
+		which, level = 1, zlib.NoCompression
+	}
+	c, ok := z[which].Get().(*zlib.Writer)
+	if ok {
+		c.Reset(w)
+	} else {
+		var err error
+		if c, err = zlib.NewWriterLevel(w, level); err != nil {
+			return nil, nil, err
+		}
+	}
+	return c, func() { z[which].Put(c) }, nil
 }
 
 // Write is for the compressor.
@@ -218,19 +241,11 @@ func (w *packWriter) entry(it item, back int64) error {
 	if err := w.write(head); err != nil {
 		return err
 	}
-	which, level := 0, zlib.BestSpeed
-	if it.plain {
-		which, level = 1, zlib.NoCompression
+	z, done, err := w.z.get(it.plain, w)
+	if err != nil {
+		return err
 	}
-	if w.z[which] == nil {
-		z, err := zlib.NewWriterLevel(w, level)
-		if err != nil {
-			return err
-		}
-		w.z[which] = z
-	}
-	z := w.z[which]
-	z.Reset(w)
+	defer done()
 	if _, err := z.Write(data); err != nil {
 		return err
 	}

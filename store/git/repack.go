@@ -78,9 +78,11 @@ func (p *packing) run(ctx context.Context, dir string, in io.Reader, args ...str
 }
 
 // packAll makes one pack of all that the references reach, and makes sure, before
-// anything is removed, that it holds what they named.
+// anything is removed, that it holds what they named. As packSome it uses again
+// what was worked out before: looking anew makes it 4 % smaller at four times the
+// cost.
 func (r *repo) packAll(ctx context.Context, p *packing, named []plumbing.Hash) error {
-	if err := p.run(ctx, r.dir, nil, "--all", "--no-reuse-object"); err != nil {
+	if err := p.run(ctx, r.dir, nil, "--all"); err != nil {
 		return err
 	}
 	idx, err := readIndex(p.temp, p.name)

@@ -16,12 +16,12 @@ type shelf struct {
 	most int // 0: mostDevices
 
 	mu      sync.Mutex
-	order   list.List // of *place, the last one used in front
+	order   list.List // of *shelved, the last one used in front
 	places  map[*repo]*list.Element
 	devices int
 }
 
-type place struct {
+type shelved struct {
 	repo    *repo
 	devices int
 }
@@ -53,12 +53,12 @@ func (s *shelf) make(r *repo, n int) (gone []*repo) {
 	}
 	n++ // an empty one takes something, too
 	if e, ok := s.places[r]; ok {
-		p := e.Value.(*place)
+		p := e.Value.(*shelved)
 		s.devices += n - p.devices
 		p.devices = n
 		s.order.MoveToFront(e)
 	} else {
-		s.places[r] = s.order.PushFront(&place{r, n})
+		s.places[r] = s.order.PushFront(&shelved{r, n})
 		s.devices += n
 	}
 	most := s.most
@@ -67,7 +67,7 @@ func (s *shelf) make(r *repo, n int) (gone []*repo) {
 	}
 	for s.devices > most && s.order.Len() > 1 {
 		e := s.order.Back()
-		p := s.order.Remove(e).(*place)
+		p := s.order.Remove(e).(*shelved)
 		delete(s.places, p.repo)
 		s.devices -= p.devices
 		gone = append(gone, p.repo)
