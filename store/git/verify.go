@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -23,6 +24,9 @@ import (
 type Verified struct {
 	Version  configs.Version
 	Problems []string
+	Bytes    int64   // that were read for it
+	At       string  // Reread goes on behind it; empty: there is more in the same commit
+	Through  float64 // how much of the history is behind the reader with it, up to 1
 }
 
 // Verify reads a customer's versions again, newest first: every text against
@@ -62,38 +66,37 @@ func (s *Store) verify(ctx context.Context, customer string, share, offset float
 		return err
 	}
 	defer func() { err = errors.Join(err, rd.close()) }()
-	tags, lost := rd.tagsByVersion(refs)
-	if unread != nil { // what it left out is missed below; the versions are read all the same
-		lost = append(lost, lostTag("refs/tags/change", plumbing.ZeroHash, unread.Error()))
-	}
-	found := map[plumbing.Hash]bool{}
+	tags := rd.tagsByVersion(refs, unread)
 	for c, err := range rd.walk(ctx, head) {
 		if err != nil {
 			return err
 		}
-		found[c.Hash] = len(tags[c.Hash]) > 0
-		for _, ch := range c.changes {
-			if ch.is.IsZero() || ch.moved != "" || !drawn(c.Hash, ch.name, share, offset) {
+		tags.found[c.Hash] = true
+		for _, ch := range c.kept() {
+			if !drawn(c.Hash, ch.name, share, offset) {
 				continue
 			}
-			v := rd.verify(c, ch, open)
-			v.Problems = append(v.Problems, untagged(c, ch, tags[c.Hash])...)
-			if !yield(v) {
+			if !yield(rd.verify(c, ch, tags, open)) {
 				return nil
 			}
 		}
 	}
-	for version, named := range tags {
-		if !found[version] {
-			lost = append(lost, lostTag(named[0].name, named[0].at, fmt.Sprintf("it is a tag of version %s, which is not in main", version)))
-		}
-	}
-	for _, v := range lost {
+	for _, v := range tags.astray() {
 		if !yield(v) {
 			return nil
 		}
 	}
 	return nil
+}
+
+// kept are the changes of a commit that made a version.
+func (c step) kept() (versions []change) {
+	for _, ch := range c.changes {
+		if !ch.is.IsZero() && ch.moved == "" {
+			versions = append(versions, ch)
+		}
+	}
+	return versions
 }
 
 // A namedTag is the tag of a change, as it was read again.
@@ -106,20 +109,42 @@ func lostTag(name string, at plumbing.Hash, problem string) Verified {
 	return Verified{Version: configs.Version{Name: name, Commit: at.String()}, Problems: []string{problem}}
 }
 
-// tagsByVersion reads the tags of changes; lost are those that cannot be read.
-func (rd *reader) tagsByVersion(refs map[string]plumbing.Hash) (tags map[plumbing.Hash][]namedTag, lost []Verified) {
-	tags = map[plumbing.Hash][]namedTag{}
-	for ref, at := range refs {
-		name := strings.TrimPrefix(ref, "refs/tags/")
+// changeTags are the tags of changes, by the version that each is one of.
+type changeTags struct {
+	of    map[plumbing.Hash][]namedTag
+	found map[plumbing.Hash]bool // versions that were met in main
+	lost  []Verified             // tags that cannot be read
+}
+
+// tagsByVersion reads the tags of changes. What unread has left out is missed by
+// its version; the versions are read all the same.
+func (rd *reader) tagsByVersion(refs map[string]plumbing.Hash, unread error) *changeTags {
+	tags := &changeTags{of: map[plumbing.Hash][]namedTag{}, found: map[plumbing.Hash]bool{}}
+	for _, ref := range slices.Sorted(maps.Keys(refs)) {
+		name, at := strings.TrimPrefix(ref, "refs/tags/"), refs[ref]
 		c, version, err := rd.tagged(at)
 		switch {
 		case err != nil:
-			lost = append(lost, lostTag(name, at, err.Error()))
+			tags.lost = append(tags.lost, lostTag(name, at, err.Error()))
 		case !version.IsZero():
-			tags[version] = append(tags[version], namedTag{name, at, c.TreeHash})
+			tags.of[version] = append(tags.of[version], namedTag{name, at, c.TreeHash})
 		}
 	}
-	return tags, lost
+	if unread != nil {
+		tags.lost = append(tags.lost, lostTag("refs/tags/change", plumbing.ZeroHash, unread.Error()))
+	}
+	return tags
+}
+
+// astray are the tags that cannot be read, and those whose version was not met.
+func (t *changeTags) astray() []Verified {
+	lost := t.lost
+	for version, named := range t.of {
+		if !t.found[version] {
+			lost = append(lost, lostTag(named[0].name, named[0].at, fmt.Sprintf("it is a tag of version %s, which is not in main", version)))
+		}
+	}
+	return lost
 }
 
 // untagged tells what is wrong with the tag of a version that should have one.
@@ -156,45 +181,51 @@ func drawn(c plumbing.Hash, name string, share, offset float64) bool {
 	return at < share
 }
 
-func (rd *reader) verify(c step, ch change, open func([]byte) ([]byte, error)) Verified {
+// verify reads one version again.
+func (rd *reader) verify(c step, ch change, tags *changeTags, open func([]byte) ([]byte, error)) Verified {
 	d, files, err := rd.document(ch.is)
 	if err != nil {
 		d = document{Name: ch.name}
 	}
 	v := Verified{Version: d.version(c.Hash.String(), subject(c.Message))}
-	note := func(what string, err error) {
+	note := func(what string, n int, err error) {
+		v.Bytes += int64(n)
 		if err != nil {
 			v.Problems = append(v.Problems, fmt.Sprintf("%s: %v", what, err))
 		}
 	}
-	note(ch.name, err)
+	note(ch.name, 0, err)
 	for _, f := range d.Files {
-		note(f.Name, rd.verifyText(files, f))
+		n, err := rd.verifyText(files, f)
+		note(f.Name, n, err)
 		if f.Original != "" {
-			note(f.Original, rd.verifyOriginal(files, f, open))
+			n, err := rd.verifyOriginal(files, f, open)
+			note(f.Original, n, err)
 		}
 	}
+	v.Problems = append(v.Problems, untagged(c, ch, tags.of[c.Hash])...)
 	return v
 }
 
-func (rd *reader) verifyText(files []object.TreeEntry, f documentFile) error {
+func (rd *reader) verifyText(files []object.TreeEntry, f documentFile) (int, error) {
 	data, err := rd.named(files, f.Name)
 	if err == nil {
 		_, err = redact.Restore(data, f.Digest)
 	}
-	return err
+	return len(data), err
 }
 
-func (rd *reader) verifyOriginal(files []object.TreeEntry, f documentFile, open func([]byte) ([]byte, error)) error {
+func (rd *reader) verifyOriginal(files []object.TreeEntry, f documentFile, open func([]byte) ([]byte, error)) (int, error) {
 	data, err := rd.named(files, f.Original)
 	if err != nil || open == nil {
-		return err
+		return len(data), err
 	}
-	if data, err = open(data); err != nil {
-		return fmt.Errorf("open: %w", err)
+	plain, err := open(data)
+	if err != nil {
+		return len(data), fmt.Errorf("open: %w", err)
 	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != f.OriginalDigest {
-		return fmt.Errorf("the original has digest %x, not the recorded %s", sum, f.OriginalDigest)
+	if sum := sha256.Sum256(plain); hex.EncodeToString(sum[:]) != f.OriginalDigest {
+		return len(data), fmt.Errorf("the original has digest %x, not the recorded %s", sum, f.OriginalDigest)
 	}
-	return nil
+	return len(data), nil
 }
