@@ -135,6 +135,13 @@ func TestWhatInterruptedWritersLeaveIsSwept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// A dead writer's .keep goes, a person's stays.
+	ours, theirs := filepath.Join(packs, orphan+".keep"), filepath.Join(packs, "pack-"+strings.Repeat("0c", 20)+".keep")
+	for path, mark := range map[string]string{ours: keepMark, theirs: "mine\n"} {
+		if err := os.WriteFile(path, []byte(mark), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	young := filepath.Join(packs, "tmp_pack_young") // another git may be at it
 	if err := os.WriteFile(young, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -148,8 +155,11 @@ func TestWhatInterruptedWritersLeaveIsSwept(t *testing.T) {
 	again := open(t, dir)
 	commit(t, again, snapshot(t, "acme", "fw-hq", "two\n", 2))
 	names, err := listing(packs)
-	if err != nil || len(names) != 5 {
+	if err != nil || len(names) != 6 {
 		t.Errorf("left in objects/pack: %v, %v", names, err)
+	}
+	if _, err := os.Stat(theirs); err != nil {
+		t.Errorf("a person's mark: %v", err)
 	}
 	if _, err := os.Stat(young); err != nil {
 		t.Errorf("another git's temporary: %v", err)
