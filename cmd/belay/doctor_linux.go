@@ -1,18 +1,22 @@
 package main
 
-import (
-	"golang.org/x/sys/unix"
+import "syscall"
+
+// From timex.h: the answer and the bit that say that nothing keeps the clock.
+const (
+	timeError  = 5
+	unsyncStat = 0x40
 )
 
 // kernelClock is what the kernel thinks of its clock: a program that keeps it, as
 // chrony or systemd-timesyncd, tells it so.
 func kernelClock() []finding {
-	var t unix.Timex // no mode: it is only read
-	state, err := unix.Adjtimex(&t)
+	var t syscall.Timex // no mode: it is only read
+	state, err := syscall.Adjtimex(&t)
 	if err != nil {
 		return []finding{strange("", "the kernel does not say whether the clock is kept: %v", err)}
 	}
-	if state == unix.TIME_ERROR || t.Status&unix.STA_UNSYNC != 0 {
+	if state == timeError || t.Status&unsyncStat != 0 {
 		return []finding{strange("keep the clock with NTP: timedatectl set-ntp true", "the kernel says that nothing keeps the clock")}
 	}
 	return []finding{fine("the kernel says that the clock is kept")}
@@ -25,8 +29,8 @@ var remoteDisks = map[int64]string{
 
 // fileSystem names the file system of a folder where it is one on another machine.
 func fileSystem(dir string) string {
-	var s unix.Statfs_t
-	if unix.Statfs(dir, &s) != nil {
+	var s syscall.Statfs_t
+	if syscall.Statfs(dir, &s) != nil {
 		return ""
 	}
 	return remoteDisks[int64(s.Type)&0xFFFFFFFF]

@@ -42,6 +42,7 @@ Exit status: 0 restored; 1 something broke; 2 wrong usage; 8 the backup is damag
 	}
 	cmd.Flags().StringVar(&to, "to", "", "the new data folder (default: data of the settings)")
 	cmd.Flags().IntVar(&number, "number", 0, "which backup (default the newest)")
+	cmd.AddCommand(p.restoreCatchUp())
 	return cmd
 }
 

@@ -160,7 +160,7 @@ func unproven(customer, place string, err error) error {
 	switch {
 	case hint != "":
 	case errors.Is(err, errDiverged):
-		hint = "somebody else wrote to " + place + "; nothing there was overwritten: look at it with git log, then give " + customer + " an empty repository or put the old main back"
+		hint = "somebody else wrote to " + place + "; nothing there was overwritten: look at it with git log, then give " + customer + " an empty repository or put the old main back; if this data folder was restored from a backup: belay restore catch-up"
 	case errors.Is(err, transport.ErrRepositoryNotFound):
 		hint = "make an empty bare repository there (git init --bare) and let Belay's key write to it"
 	default:
