@@ -60,10 +60,8 @@ var illnesses = []illness{
 	},
 }
 
-// whole are the systems with a transcript that is kept as one text.
-func whole(_ *drivers.Driver, t *simulator.Transcript) bool {
-	return command(t) != "" && t.Kept[configs.MainFile] != ""
-}
+// whole are the systems with a transcript whose configuration is one text.
+func whole(_ *drivers.Driver, t *simulator.Transcript) bool { return command(t) != "" }
 
 // ending are the systems whose texts tell by themselves that they are whole. Where
 // two readings that agree have to tell it, a device that always cuts at the same

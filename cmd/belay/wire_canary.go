@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"belay/cmd/belay/canary"
+	"belay/configs"
+)
+
+// openCanaries has whatever calls a copy verified ask first whether the checks
+// themselves are in doubt.
+func (w *workspace) openCanaries() {
+	doubt := func(ctx context.Context) (string, error) { return canary.Doubt(ctx, w.ledger) }
+	w.backup.Doubt, w.desk.Doubt = doubt, doubt
+}
+
+// canaryBook is where it is written down what was seen of canaries.
+func (w *workspace) canaryBook(alarms configs.Alarms) *canary.Book {
+	return &canary.Book{Marks: w.ledger, Ledger: w.ledger, Alarms: alarms, By: w.by, Now: w.now}
+}
+
+// tryCanaries captures canaries, this night's or all, and writes down what was
+// seen. The error tells what could not be tried or written.
+func (w *workspace) tryCanaries(ctx context.Context, alarms configs.Alarms, all bool) ([]canary.Sight, error) {
+	run := canary.Run
+	if all {
+		run = canary.All
+	}
+	sights, err := run(ctx, w.catalog, w.now)
+	seen := sights
+	if ctx.Err() != nil { // what was cut off shows nothing; what was kept before does
+		seen = slices.DeleteFunc(slices.Clone(sights), func(s canary.Sight) bool { return s.Error != "" })
+	}
+	return sights, errors.Join(err, w.canaryBook(alarms).Record(ctx, seen))
+}
