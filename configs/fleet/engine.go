@@ -55,7 +55,7 @@ func (e *Engine) Run(ctx context.Context, jobs []Job, told func(Final)) {
 	if len(jobs) == 0 {
 		return
 	}
-	r := &run{left: len(jobs), done: make(chan struct{})}
+	r := &run{left: len(jobs), one: make(chan struct{}, 1), done: make(chan struct{})}
 	errands := make([]errand, len(jobs))
 	for i := range jobs {
 		errands[i] = errand{job: &jobs[i], ctx: ctx, told: told, run: r}

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"belay/configs"
@@ -48,8 +47,8 @@ const (
 
 // A run is what somebody waits for the end of.
 type run struct {
-	one  sync.Mutex // results are told one at a time
-	left int        // errands that have not ended
+	one  chan struct{} // holds one while a result is told
+	left int           // errands that have not ended
 	done chan struct{}
 }
 
@@ -141,8 +140,8 @@ func (e *Engine) dismiss(out []*errand) {
 // tell gives the last word.
 func (e *Engine) tell(x *errand) {
 	if x.run != nil {
-		x.run.one.Lock()
-		defer x.run.one.Unlock()
+		x.run.one <- struct{}{}
+		defer func() { <-x.run.one }()
 	}
 	x.told(Final{Result: *x.result, Job: x.job, Tries: x.tries})
 }
