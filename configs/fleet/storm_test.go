@@ -63,9 +63,7 @@ func (s *storm) job() Job {
 	if n%4 > 0 {
 		j.Device.Site = fmt.Sprintf("s%d", n%4)
 	}
-	for _, hop := range [][]string{0: nil, 1: {"bastion"}, 2: {"inner", "bastion"}, 3: {"inner", "inner"}, 4: nil}[n%5] {
-		j.Device.Jump = append(j.Device.Jump, hop)
-	}
+	j.Device.Jump = [][]string{nil, {"bastion"}, {"inner", "bastion"}, {"inner", "inner"}, nil}[n%5]
 	if s.rnd.IntN(4) == 0 {
 		j.Order.Ticket = fmt.Sprint("T", s.rnd.IntN(3))
 	}
