@@ -25,7 +25,7 @@ func cleanName(s string) string {
 		switch {
 		case r == ' ':
 			return r
-		case !unicode.IsPrint(r), strings.ContainsRune("<>\"'`,;()|&$", r), unicode.Is(unicode.Bidi_Control, r):
+		case !unicode.IsPrint(r), strings.ContainsRune("<>\"'`,;()|&$", r):
 			return -1
 		}
 		return r

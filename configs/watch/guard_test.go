@@ -88,6 +88,29 @@ func TestAFloodThatNeverEndsIsOneAlarmAndNotACaptureEachTenMinutes(t *testing.T)
 	})
 }
 
+func TestWhoWasReadBehindAFloodIsNotReadAgainAtItsEnd(t *testing.T) {
+	t.Parallel()
+	play(t, func(s *Settings) { s.HoldOff = 10 * time.Second }, func(s *scene) {
+		for range 200 {
+			s.says("192.0.2.1", "", "changed by jm")
+		}
+		s.wait(time.Hour)
+		s.triggered(`10s acme/sw-1 by "jm (reported by syslog)"` + bySyslog)
+	})
+}
+
+func TestStrangersAreNotRememberedWhateverTheySend(t *testing.T) {
+	t.Parallel()
+	play(t, nil, func(s *scene) {
+		for i := range 1000 {
+			s.says(netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}).String(), "sw-1", "changed by jm")
+		}
+		if n := s.Counts(); n.Unknown != 1000 || len(s.guards) != 0 {
+			t.Errorf("%+v, %d guards", n, len(s.guards))
+		}
+	})
+}
+
 func TestAFloodFromTwoZonesIsAnAlarmWithoutADevice(t *testing.T) {
 	t.Parallel()
 	play(t, func(s *Settings) { s.Flood = 10 }, func(s *scene) {
