@@ -108,6 +108,43 @@ func TestABranchThatWasPutBackIsNotBuiltUpon(t *testing.T) {
 	}
 }
 
+// The note is of the first commit still: this process remembers more than it.
+func TestWhatThisProcessKeptIsNotGivenUp(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	first := commit(t, s, snapshot(t, "acme", "fw-hq", "one\n", 1))
+	second := commit(t, s, snapshot(t, "acme", "fw-hq", "two\n", 2))
+	git(t, "--git-dir", gitDir(s, "acme"), "update-ref", mainRef, first.Commit)
+	for range 2 {
+		_, err := s.Commit(t.Context(), snapshot(t, "acme", "fw-hq", "three\n", 3))
+		if devices.KindOf(err) != devices.Damaged || !strings.Contains(devices.HintOf(err), second.Commit) {
+			t.Errorf("got %v, hint %q", err, devices.HintOf(err))
+		}
+	}
+	if _, err := s.Maintenance(t.Context()); devices.KindOf(err) != devices.Damaged {
+		t.Errorf("maintenance: %v", err)
+	}
+	// He can still look at what is there.
+	if v, ok, err := s.Newest(t.Context(), "acme/fw-hq"); err != nil || !ok || v.Commit != first.Commit {
+		t.Errorf("newest is %+v, %v", v, err)
+	}
+	git(t, "--git-dir", gitDir(s, "acme"), "update-ref", mainRef, second.Commit)
+	if v := commit(t, s, snapshot(t, "acme", "fw-hq", "three\n", 3)); !v.New {
+		t.Errorf("%+v", v)
+	}
+	// He looks, and then says that he means it: the next capture is kept.
+	git(t, "--git-dir", gitDir(s, "acme"), "update-ref", mainRef, second.Commit)
+	if _, _, err := s.Newest(t.Context(), "acme/fw-hq"); err != nil {
+		t.Error(err)
+	}
+	if err := os.Remove(filepath.Join(gitDir(s, "acme"), "belay-newest.json")); err != nil {
+		t.Fatal(err)
+	}
+	if v := commit(t, s, snapshot(t, "acme", "fw-hq", "four\n", 4)); !v.New {
+		t.Errorf("%+v", v)
+	}
+}
+
 func TestAPushByForceIsRefused(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
@@ -162,5 +199,42 @@ func TestTheClockIsSetBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		check("packed", open(t, s.Dir))
+	}
+}
+
+// A person puts a file of his own beside the folders, and an executable into one:
+// it stays, though the note has no words for it.
+func TestWhatAPersonCommittedStays(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	for i := range 4 {
+		commit(t, s, snapshot(t, "acme", fmt.Sprint("sw-", i), "one\n", 1))
+	}
+	clone := t.TempDir()
+	git(t, "clone", "--quiet", gitDir(s, "acme"), clone)
+	for name, mode := range map[string]os.FileMode{"README": 0o600, "sw-1/look.sh": 0o700} {
+		if err := os.WriteFile(filepath.Join(clone, name), []byte("mine\n"), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	git(t, "-C", clone, "add", ".")
+	git(t, "-C", clone, "-c", "user.name=Ada", "-c", "user.email=ada@example.net", "commit", "--quiet", "-m", "My notes")
+	git(t, "-C", clone, "push", "--quiet", "origin", "main")
+	for round := range 3 {
+		if _, err := s.Maintenance(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, s.Dir)
+		if vs := history(t, s, "acme/sw-1"); len(vs) != 2 || vs[0].Subject != "My notes" {
+			t.Errorf("history of sw-1: %+v", vs)
+		}
+		if v, ok, err := s.Newest(t.Context(), "acme/sw-1"); err != nil || !ok || v.Subject != "My notes" {
+			t.Errorf("newest of sw-1: %+v, %v", v, err)
+		}
+		commit(t, s, snapshot(t, "acme", "sw-2", fmt.Sprint(round, "\n"), 2))
+		files := git(t, "--git-dir", gitDir(s, "acme"), "ls-tree", "-r", "main")
+		if !strings.Contains(files, "\tREADME\n") || !strings.Contains(files, "100755 blob") {
+			t.Errorf("round %d: %s", round, files)
+		}
 	}
 }

@@ -192,6 +192,9 @@ func TestTreesOfOneFlushAreDeltas(t *testing.T) {
 		}
 		longest = max(longest, depth)
 	}
+	if r, err := s.repo("acme"); err != nil || r.state.top.data != nil {
+		t.Error("the last tree is kept in memory", err)
+	}
 	if deltas < n/2 || longest > deltaDepth || longest < 10 {
 		t.Errorf("%d deltas of %d trees, the longest chain %d", deltas, n, longest)
 	}

@@ -1,10 +1,10 @@
 package git
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"path/filepath"
 	"slices"
@@ -105,7 +105,9 @@ func (rd *reader) blob(h plumbing.Hash) ([]byte, error) {
 	if err != nil {
 		return nil, damaged("read object", fmt.Errorf("blob %s: %w", h, err))
 	}
-	data, err := io.ReadAll(f)
+	room := bytes.NewBuffer(make([]byte, 0, min(max(o.Size(), 0), 16<<20)+bytes.MinRead)) // a damaged pack may name any size
+	_, err = room.ReadFrom(f)
+	data := room.Bytes()
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, damaged("read object", fmt.Errorf("blob %s: %w", h, err))
 	}

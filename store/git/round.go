@@ -134,13 +134,17 @@ func (r *repo) noteHead(ctx context.Context) (noted bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if head.IsZero() {
+		return false, r.continues(ctx, head)
+	}
 	r.mu.Lock()
-	was := r.noted
+	was, last := r.noted, r.last
 	r.mu.Unlock()
-	if head.IsZero() || head == was {
+	moved := !last.IsZero() && last != head // not by us: has a person put it back?
+	if head == was && !moved {
 		return false, nil
 	}
-	if known, err := r.readHint(); err != nil || known.Head == head.String() && known.Whole {
+	if known, err := r.readHint(); err != nil || known.Head == head.String() && known.Whole && !moved {
 		r.mu.Lock()
 		r.noted = head
 		r.mu.Unlock()
