@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	gossh "golang.org/x/crypto/ssh"
 
+	"belay/configs"
 	"belay/devices"
 	"belay/devices/ssh"
 	"belay/store/ledger"
@@ -97,6 +98,10 @@ func (p *program) runTrust(ctx context.Context, w *workspace, d devices.Device, 
 	if err != nil {
 		return err
 	}
+	if err := w.alarms.ClearAll(ctx, configs.AlarmHostKey, d.ID()); err != nil {
+		return err
+	}
+	w.tellNow(ctx, p)
 	_, err = fmt.Fprintf(p.out, "%s  pinned\n", d)
 	return err
 }

@@ -38,6 +38,7 @@ Exit status: 0 yes; 3 no; 2 wrong usage; 1 something broke; 8 the store is damag
 			if err != nil && a.Device == "" {
 				return err
 			}
+			w.hearGate(cmd.Context(), p, a)
 			if p.json {
 				if err := p.printJSON(a); err != nil {
 					return err
@@ -45,6 +46,7 @@ Exit status: 0 yes; 3 no; 2 wrong usage; 1 something broke; 8 the store is damag
 			} else {
 				p.tellAnswer(a)
 			}
+			w.tellNow(cmd.Context(), p)
 			switch {
 			case err != nil:
 				return err
@@ -89,6 +91,22 @@ func (w *workspace) askGate(ctx context.Context, word, ticket string) (change.An
 		return change.Answer{}, err // what is still owed speaks for itself in the answer
 	}
 	return w.desk.Gate(ctx, c, old, w.by)
+}
+
+// hearGate has people told of a gate that stays shut, and that it is over when it
+// opens. Whoever asked has the answer already; those who can help hear of it too.
+func (w *workspace) hearGate(ctx context.Context, p *program, a change.Answer) {
+	d, err := w.inventory.Find(a.Device)
+	if err != nil || ctx.Err() != nil {
+		return
+	}
+	if !a.Open {
+		w.raise(ctx, p, configs.Alarm{Cause: configs.AlarmGate, Customer: d.Customer, Device: d.ID(), Key: a.Change, What: w.by.Name + " was told to wait: " + strings.Join(a.Why, "; "), Hint: a.Next, At: w.now()})
+		return
+	}
+	if err := w.alarms.ClearAll(context.WithoutCancel(ctx), configs.AlarmGate, d.ID()); err != nil {
+		warn(p.err, "clear the alarm of the gate: %v", err)
+	}
 }
 
 // change finds the change that a word means: a device's, a change's id or a

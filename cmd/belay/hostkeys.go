@@ -9,6 +9,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"belay/configs"
+	"belay/configs/alarm"
 	"belay/devices/ssh"
 	"belay/store/ledger"
 )
@@ -18,7 +19,8 @@ type pins struct {
 	ledger   *ledger.Ledger
 	by       configs.Person
 	now      func() time.Time
-	firstUse bool // a host without a pinned key is trusted at its first word, which the ledger records
+	alarms   *alarm.Bell // hears of a device that shows another key; nil: nobody does
+	firstUse bool        // a host without a pinned key is trusted at its first word, which the ledger records
 }
 
 var _ ssh.HostKeys = (*pins)(nil)
@@ -57,6 +59,9 @@ func (p *pins) Check(ctx context.Context, h ssh.Host, key gossh.PublicKey) (bool
 	}
 	err = h.Compare(known, key)
 	var wrong *ssh.WrongKey
+	if bad := p.hear(ctx, h, err); bad != nil {
+		return false, errors.Join(err, bad)
+	}
 	if err == nil || !p.firstUse || !errors.As(err, &wrong) || len(wrong.Want) > 0 {
 		return false, err
 	}
@@ -64,4 +69,23 @@ func (p *pins) Check(ctx context.Context, h ssh.Host, key gossh.PublicKey) (bool
 		Host: name(h), Fingerprint: gossh.FingerprintSHA256(key), Type: key.Type(), Key: key.Marshal(),
 		By: p.by, At: p.now(), Reason: "first use", FirstUse: true,
 	})
+}
+
+// hear raises an alarm where a device shows another key than the one that is
+// trusted, and clears it when it shows that one again.
+func (p *pins) hear(ctx context.Context, h ssh.Host, err error) error {
+	if p.alarms == nil || h.Device == "" {
+		return nil
+	}
+	var wrong *ssh.WrongKey
+	switch {
+	case err == nil:
+		// Where that fails the alarm goes on standing, which does no harm; to
+		// refuse a device that shows the right key would.
+		_ = p.alarms.ClearAll(ctx, configs.AlarmHostKey, h.Device)
+	case errors.As(err, &wrong) && len(wrong.Want) > 0:
+		return p.alarms.Raise(ctx, configs.Alarm{Cause: configs.AlarmHostKey, Customer: h.Device.Customer(), Device: h.Device, Key: wrong.Shown, At: p.now(),
+			What: wrong.Error(), Hint: "compare the fingerprint on the device itself; if it is right: belay devices trust " + string(h.Device)})
+	}
+	return nil
 }

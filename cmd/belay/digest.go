@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"belay/configs/report"
+	"belay/devices"
+)
+
+func (p *program) digestCommand() *cobra.Command {
+	var since, customer string
+	var html, send bool
+	cmd := &cobra.Command{
+		Use: "digest", Short: "What has to be looked at: three numbers, then only exceptions", Args: cobra.NoArgs,
+		Long: `Writes the digest as of now: how many devices are verified and how many are stale, and then
+only what somebody has to look at, each with the command that tries it again. Changes without
+a ticket are shown with what changed, secrets replaced. The service sends it each morning
+(tell: digest: in the settings).
+
+Exit status: 0 written, or sent; 1 something broke; 2 wrong usage.`,
+		Example: "  belay digest\n  belay digest --customer acme --since 2026-11-20\n  belay digest --send",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
+				from := w.lastDigest()
+				if since != "" {
+					var err error
+					if from, err = parseTime(since, w.settings.Tell.zone()); err != nil {
+						return err
+					}
+				}
+				return p.runDigest(cmd.Context(), w, from, customer, html, send)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&since, "since", "", "tell of changes since this `TIME` (default: since the last digest was due)")
+	cmd.Flags().StringVar(&customer, "customer", "", "tell of this customer alone")
+	cmd.Flags().BoolVar(&html, "html", false, "write it as a page")
+	cmd.Flags().BoolVar(&send, "send", false, "send it to the channels of tell: digest: instead")
+	return cmd
+}
+
+func (p *program) runDigest(ctx context.Context, w *workspace, since time.Time, customer string, html, send bool) error {
+	if customer != "" {
+		if _, err := w.inventory.Select(customer, ""); err != nil {
+			return err
+		}
+	}
+	if send {
+		if customer != "" {
+			return &devices.Error{Kind: devices.Usage, Err: errors.New("--send goes to each channel with the customers that it hears of"), Hint: "leave --customer out"}
+		}
+		if err := w.sendDigest(ctx, p.err, since); err != nil {
+			return err
+		}
+		return p.say("sent\n")
+	}
+	in, err := w.digestInput(ctx, since)
+	if err != nil {
+		return err
+	}
+	if customer != "" {
+		in = in.For(customer)
+	}
+	d := report.Make(in)
+	switch {
+	case p.json:
+		return p.printJSON(d)
+	case html:
+		page, err := d.HTML()
+		if err == nil {
+			_, err = io.WriteString(p.out, page)
+		}
+		return err
+	}
+	_, err = io.WriteString(p.out, d.Text())
+	return err
+}
+
+// parseTime reads a time as people write it.
+func parseTime(s string, zone *time.Location) (time.Time, error) {
+	for _, form := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(form, s, zone); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%q is no time: write 2026-11-22, or \"2026-11-22 09:00\"", s)}
+}
