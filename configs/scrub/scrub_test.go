@@ -171,6 +171,61 @@ func items(s *scene) (all []string) {
 	return all
 }
 
+// What was read is noted now and then: a process that is killed late in a long
+// night loses little of it.
+func TestAProcessThatIsKilledLosesLittle(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, map[string]int{"acme": 5000})
+	n := 0
+	ctx, cancel := context.WithCancel(t.Context())
+	s.shelves[0].after = func(string) {
+		if n++; n == 1990 {
+			s.dead = true
+			cancel()
+		}
+	}
+	if _, err := s.scrub().All(ctx); err == nil {
+		t.Fatal("it was not killed")
+	}
+	s.dead, s.shelves[0].after = false, nil
+	for range 7 {
+		s.step()
+		s.now = s.now.Add(night)
+	}
+	twice := 0
+	for _, n := range s.shelves[0].reads {
+		twice += n - 1
+	}
+	if twice > 200 {
+		t.Errorf("%d were read twice", twice)
+	}
+	s.wantReads(1, 2)
+}
+
+func TestTheOldestByteIsThatOfTheCustomerWhoWaitsLongest(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, map[string]int{"acme": 70, "globex": 70})
+	began := s.now
+	if s.step(); !s.progress().Oldest.Equal(began) {
+		t.Errorf("nothing was read yet to its end: %s", s.progress().Oldest)
+	}
+	for range 13 {
+		s.now = s.now.Add(night)
+		s.step()
+	}
+	// Twice read: acme since the first night of the week, globex since the fourth.
+	if got, want := s.progress().Oldest, began.Add(7*night); !got.Equal(want) {
+		t.Errorf("the oldest byte is of %s, want %s", got, want)
+	}
+	for range 4 { // acme a third time; globex is the oldest
+		s.now = s.now.Add(night)
+		s.step()
+	}
+	if got, want := s.progress().Oldest, began.Add(10*night); !got.Equal(want) {
+		t.Errorf("the oldest byte is of %s, want %s", got, want)
+	}
+}
+
 func TestADeadlineEndsAStepAndTheNextMakesUpForIt(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, map[string]int{"acme": 70})
