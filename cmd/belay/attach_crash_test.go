@@ -237,7 +237,7 @@ func TestEachVersionHangsOnceThroughKills(t *testing.T) {
 	if status, said := h.ends(t, "verify"); status != 0 {
 		t.Errorf("verify: exit status %d\n%s", status, said)
 	}
-	h.play.whole(history)
+	h.play.whole(historyFolder)
 	h.check(t, round)
 }
 
@@ -278,7 +278,7 @@ func (h *hanging) check(t *testing.T, rounds int) {
 		case hex.EncodeToString(sum[:]) != p.Digest:
 			t.Errorf("%s is not what was sent", p.Name)
 		}
-		text := h.git(history, "show", p.Version+":"+strings.TrimPrefix(string(p.Device), "acme/")+"/running.conf")
+		text := h.git(historyFolder, "show", p.Version+":"+strings.TrimPrefix(string(p.Device), "acme/")+"/running.conf")
 		kept, hung := marked.FindStringSubmatch(text), marked.FindStringSubmatch(string(a.Bytes))
 		if kept == nil || hung == nil || kept[1] != hung[1] {
 			t.Errorf("%s holds another configuration than its version %s", p.Name, p.Version)
@@ -304,7 +304,7 @@ func (h *hanging) check(t *testing.T, rounds int) {
 	if wrong := h.glue.Violations(); len(wrong) > 0 {
 		t.Errorf("asked of IT Glue: %q", wrong)
 	}
-	kept := len(strings.Fields(h.git(history, "rev-list", "--no-merges", "main")))
+	kept := len(strings.Fields(h.git(historyFolder, "rev-list", "--no-merges", "main")))
 	t.Logf("%d kills in %d rounds; %d commits, %d attached, %d acknowledged", h.kills, rounds, kept, len(lettered), len(h.acked))
 	if len(lettered) < h.kills/8 {
 		t.Errorf("only %d versions were attached: the test shows little", len(lettered))

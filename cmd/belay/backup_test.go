@@ -82,7 +82,7 @@ func TestABackupUnderLoadIsOneMoment(t *testing.T) {
 	}
 	for _, b := range all {
 		c.wants(0, "restore", "spare", "--number", fmt.Sprint(b.number))
-		c.play.whole(history)
+		c.play.whole(historyFolder)
 		m, err := spare.Read(c.path("spare"), b.number)
 		if err != nil {
 			t.Fatal(err)
@@ -95,7 +95,7 @@ func TestABackupUnderLoadIsOneMoment(t *testing.T) {
 		if s.status != 4 && s.status != 0 || !strings.Contains(s.out, " 0 damaged") {
 			t.Errorf("backup %d: verify says %d\n%s%s", b.number, s.status, s.out, s.err)
 		}
-		there := c.git(history, "rev-list", "main")
+		there := c.git(historyFolder, "rev-list", "main")
 		for _, v := range b.acked {
 			if !strings.Contains(there, v) {
 				t.Errorf("backup %d lacks version %s, which was acknowledged before it began", b.number, v)

@@ -146,6 +146,7 @@ func (w *workspace) successor(p *program, old devices.Device, o beforeOptions) (
 	}
 	fmt.Fprintf(p.err, "belay: added %s to %s\n", d, file)
 	w.inventory.Devices = append(w.inventory.Devices, d)
+	w.byID[d.ID()] = len(w.inventory.Devices) - 1
 	return d, nil
 }
 

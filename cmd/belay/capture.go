@@ -78,6 +78,7 @@ unreachable, denied, failed), verified, version, grade, checks, error, hint, sec
 			if err != nil {
 				return err
 			}
+			o.byService, o.waits = !o.firstUse && o.concurrency == 0, len(args) > 0
 			return p.runCapture(cmd.Context(), w, list, o)
 		},
 	}
@@ -92,6 +93,8 @@ type captureOptions struct {
 	order       configs.Order
 	concurrency int
 	firstUse    bool
+	byService   bool // a running service may do it
+	waits       bool // a person waits for the devices that were named: they go first there
 }
 
 // runCapture captures a list of devices, tells each result as it comes, and
@@ -116,9 +119,12 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 		results = append(results, r)
 		t.tell(r)
 	}
-	fleet.Run(ctx, list, limits, func(ctx context.Context, d devices.Device) configs.Result {
-		return w.backup.Capture(ctx, d, o.order)
-	}, told)
+	served, err := p.byService(ctx, w, list, o, told)
+	if !served {
+		fleet.Run(ctx, list, limits, func(ctx context.Context, d devices.Device) configs.Result {
+			return w.backup.Capture(ctx, d, o.order)
+		}, told)
+	}
 	seen := map[devices.ID]bool{}
 	for _, r := range results {
 		seen[r.ID] = true
@@ -133,16 +139,20 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 	if o.order.Vouched != "" {
 		act = "accept"
 	}
-	err := round.Record(context.WithoutCancel(ctx), w.ledger, act, w.by, o.order, began, results)
+	err = errors.Join(err, round.Record(context.WithoutCancel(ctx), w.ledger, act, w.by, o.order, began, results))
 	if !p.json && len(list) > 1 {
 		fmt.Fprintln(p.out, summary(results, p.now().Sub(began)))
 	}
-	w.maintain(ctx, p.err, results)
-	if len(list) > 1 {
+	switch {
+	case served: // it packs and sends, too
+	case len(list) > 1:
+		w.maintain(ctx, p.err, results)
 		w.drain(ctx, p, time.Hour)
-	} else {
+	default:
+		w.maintain(ctx, p.err, results)
 		w.drain(ctx, p, aMoment)
 	}
+	w.tellNow(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -150,6 +160,26 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 		return exitStatus(code)
 	}
 	return nil
+}
+
+// byService has a running service capture the devices: it knows what is under way,
+// what rests and what a site bears. served is false where none runs.
+func (p *program) byService(ctx context.Context, w *workspace, list []devices.Device, o captureOptions, told func(configs.Result)) (served bool, err error) {
+	if !o.byService {
+		return false, nil
+	}
+	q := captureRequest{Order: o.order, Waits: o.waits, By: w.by}
+	for _, d := range list {
+		q.Devices = append(q.Devices, d.ID())
+	}
+	err = askService(ctx, w.settings.Data, q, told)
+	if errors.Is(err, errNoService) {
+		return false, nil
+	}
+	if ctx.Err() != nil {
+		err = nil // those that are missing are told as interrupted
+	}
+	return true, err
 }
 
 // worst is the exit status of several results.

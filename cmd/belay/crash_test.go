@@ -241,10 +241,10 @@ func parseResult(line []byte) (r result, whole bool) {
 	return r, whole
 }
 
-const history = "belay-data/customers/acme/history.git"
+const historyFolder = "belay-data/customers/acme/history.git"
 
 func (c *climb) packs() int {
-	files, err := filepath.Glob(c.path(history + "/objects/pack/*.pack"))
+	files, err := filepath.Glob(c.path(historyFolder + "/objects/pack/*.pack"))
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func (c *climb) packs() int {
 // text, and what was called verified is in the remote's history too.
 func (c *climb) check(t *testing.T) {
 	t.Helper()
-	c.play.whole(history)
+	c.play.whole(historyFolder)
 	commits := func(repo string) map[string]bool {
 		set := map[string]bool{}
 		for line := range strings.Lines(c.git(repo, "rev-list", "main")) {
@@ -263,7 +263,7 @@ func (c *climb) check(t *testing.T) {
 		}
 		return set
 	}
-	here, there := commits(history), commits("remote.git")
+	here, there := commits(historyFolder), commits("remote.git")
 	var ask strings.Builder
 	for _, a := range c.acked {
 		_, name, _ := strings.Cut(a.device, "/")
@@ -275,7 +275,7 @@ func (c *climb) check(t *testing.T) {
 			t.Errorf("version %s of %s was called verified and is not in the remote", a.version, a.device)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "git", "-C", c.path(history), "cat-file", "--batch")
+	cmd := exec.CommandContext(t.Context(), "git", "-C", c.path(historyFolder), "cat-file", "--batch")
 	cmd.Stdin = strings.NewReader(ask.String())
 	said, err := cmd.Output()
 	if err != nil {

@@ -80,14 +80,14 @@ concurrency: {all: 7, site: 7}
 			continue
 		}
 		kept++
-		if at := text(r, "version"); !strings.Contains(p.git(history, "show", at+":"+strings.TrimPrefix(text(r, "device"), "acme/")+"/running.conf"), "\nend\n") {
+		if at := text(r, "version"); !strings.Contains(p.git(historyFolder, "show", at+":"+strings.TrimPrefix(text(r, "device"), "acme/")+"/running.conf"), "\nend\n") {
 			t.Errorf("%s is not in history", text(r, "device"))
 		}
 	}
 	if len(seen) != devices || kept != 3 {
 		t.Errorf("%d devices seen, %d kept\n%s", len(seen), kept, said.String())
 	}
-	p.whole(history)
+	p.whole(historyFolder)
 	// The run is in the ledger; the next one needs nobody's help.
 	if s := p.wants(0, "capture", "acme/sw-0", "--json"); !strings.Contains(s.out, `"result":"unchanged"`) {
 		t.Errorf("the next run: %s", s.out)

@@ -97,8 +97,8 @@ Start with "belay demo", then "belay init".`,
 		p.initCommand(), p.demoCommand(), p.devicesCommand(), p.captureCommand(), p.acceptCommand(),
 		p.beforeCommand(), p.gateCommand(), p.afterCommand(), p.closeCommand(), p.waiveCommand(), p.importCommand(), p.attestCommand(),
 		p.receiptCommand(), p.changesCommand(), p.docsCommand(), p.openCommand(),
-		p.logCommand(), p.showCommand(), p.diffCommand(), p.searchCommand(), p.revealCommand(),
-		p.verifyCommand(), p.doctorCommand(), p.backupCommand(), p.restoreCommand(), p.driversCommand(), p.keysCommand(), p.versionCommand(),
+		p.logCommand(), p.showCommand(), p.diffCommand(), p.blameCommand(), p.searchCommand(), p.indexCommand(), p.revealCommand(),
+		p.serveCommand(), p.scheduleCommand(), p.digestCommand(), p.alarmsCommand(), p.tellCommand(), p.canariesCommand(), p.verifyCommand(), p.scrubCommand(), p.doctorCommand(), p.backupCommand(), p.restoreCommand(), p.driversCommand(), p.keysCommand(), p.versionCommand(),
 	)
 	for _, c := range root.Commands() {
 		refuseUnknown(c)

@@ -46,7 +46,13 @@ import (
 //	item NAME ORG ID ITEM SERIAL     it has this configuration item
 //	glue NAME ORDER…                 what it does wrong from now on, in the stand-in's words
 //	hung NAME ITEM COUNT [REGEXP]    so many attachments (with such a name) hang on the item
+//	takedown NAME ITEM               somebody removes all that hangs on the item
+//	flip FILE                        a bit flips in the middle of a file
 //	clean NAME                       nothing was asked of it that must never be
+//	webhook NAME                     start a webhook that people read; $NAME is its URL as a channel has it
+//	fails NAME [STATUS]              it answers with this status from now on
+//	heard NAME COUNT REGEXP          it was sent so many messages, the last of which matches
+//	eventually REGEXP COMMAND…       run it until what it prints matches, for a minute at most
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"git", "age"} {
@@ -60,6 +66,7 @@ func TestSessions(t *testing.T) {
 			l := lab{}
 			env.Values[labKey{}] = l
 			env.Values[docsKey{}] = shelves{}
+			env.Values[hookKey{}] = &hook{}
 			env.Defer(l.close)
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("XDG_CONFIG_HOME", "")
@@ -97,7 +104,13 @@ func TestSessions(t *testing.T) {
 			"item":       scriptItem,
 			"glue":       scriptGlue,
 			"hung":       scriptHung,
+			"takedown":   scriptTakeDown,
+			"flip":       scriptFlip,
 			"clean":      scriptClean,
+			"webhook":    scriptWebhook,
+			"fails":      scriptFails,
+			"heard":      scriptHeard,
+			"eventually": scriptEventually,
 		},
 	})
 }

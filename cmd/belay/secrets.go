@@ -14,13 +14,24 @@ import (
 	"belay/store/vault"
 )
 
-// secrets resolves what the settings say about secrets, each source once a run.
+// secrets resolves what the settings say about secrets, each source once a run,
+// or once in a while in a service, which a changed password must reach.
 type secrets struct {
 	s     *settings
 	vault func(ctx context.Context, name string) (vault.Fields, bool, error)
+	now   func() time.Time
+	good  time.Duration // how long a secret is taken for the same; 0: for the whole run
 
 	mu   sync.Mutex
-	seen map[string]devices.Secret
+	seen map[string]*resolved
+}
+
+// A resolved secret is waited for by those who want this one, and by no others:
+// the program that prints it may take its time.
+type resolved struct {
+	mu     sync.Mutex
+	at     time.Time // zero: not read yet
+	secret devices.Secret
 }
 
 // get is the secret of a source; the zero Secret where src is nil or an
@@ -31,20 +42,27 @@ func (r *secrets) get(ctx context.Context, src *secretSource, field string) (dev
 	}
 	key := fmt.Sprintf("%+v %s", *src, field)
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if s, ok := r.seen[key]; ok {
-		return s, nil
+	one := r.seen[key]
+	if one == nil {
+		if r.seen == nil {
+			r.seen = map[string]*resolved{}
+		}
+		one = &resolved{}
+		r.seen[key] = one
+	}
+	r.mu.Unlock()
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	now := r.now()
+	if !one.at.IsZero() && (r.good == 0 || now.Sub(one.at) < r.good && !now.Before(one.at)) {
+		return one.secret, nil
 	}
 	text, err := r.read(ctx, src, field)
 	if err != nil {
 		return devices.Secret{}, err
 	}
-	s := devices.NewSecret(text)
-	if r.seen == nil {
-		r.seen = map[string]devices.Secret{}
-	}
-	r.seen[key] = s
-	return s, nil
+	one.at, one.secret = now, devices.NewSecret(text)
+	return one.secret, nil
 }
 
 func (r *secrets) read(ctx context.Context, src *secretSource, field string) (string, error) {

@@ -38,7 +38,12 @@ type settings struct {
 	Customers     map[string]customer      `yaml:"customers"`
 	Waiver        *wording                 `yaml:"waiver"`
 
-	service `yaml:",inline"`
+	Listen    string            `yaml:"listen"` // host:port of /healthz, /readyz and /metrics; empty: none
+	Schedules []scheduleSetting `yaml:"schedules"`
+	Events    *eventsSetting    `yaml:"events"`
+	Tell      *tellSetting      `yaml:"tell"`
+	Scrub     scrubSetting      `yaml:"scrub"`
+	Retention retentionSetting  `yaml:"retention"`
 
 	dir  string // of the file
 	file string
@@ -227,7 +232,7 @@ func (s *settings) check() error {
 	if m := s.Master; m != nil && (m.File != "") == (m.Env != "" || len(m.Command) > 0) {
 		return errors.New("master: say one of file, env, command")
 	}
-	if err := s.service.check(); err != nil {
+	if err := s.checkService(); err != nil {
 		return err
 	}
 	return s.checkCustomers()

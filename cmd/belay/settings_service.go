@@ -6,23 +6,20 @@ import (
 	"time"
 )
 
-// A service is what belay serve alone goes by. Its fields stand beside the
-// others in the settings.
-type service struct {
-	Listen    string            `yaml:"listen"` // host:port of /healthz, /readyz and /metrics; empty: none
-	Schedules []scheduleSetting `yaml:"schedules"`
-	Events    *eventsSetting    `yaml:"events"`
-	Tell      *tellSetting      `yaml:"tell"`
-	Scrub     scrubSetting      `yaml:"scrub"`
-	Retention retentionSetting  `yaml:"retention"`
-}
-
 type scrubSetting struct {
 	Every duration `yaml:"every"` // the time in which every byte is read again; default a week
 }
 
 type retentionSetting struct {
 	Readings duration `yaml:"readings"` // how long every reading is remembered, not only those that made a version
+}
+
+// readings is how long readings that made no version are remembered.
+func (r retentionSetting) readings() time.Duration {
+	if r.Readings == 0 {
+		return 400 * 24 * time.Hour
+	}
+	return time.Duration(r.Readings)
 }
 
 // A duration is written as 90s, 30m, 12h, 7d or 2w.
@@ -57,7 +54,8 @@ func parseDuration(text string) (time.Duration, error) {
 	return v, nil
 }
 
-func (s *service) check() error {
+// checkService checks what belay serve alone goes by.
+func (s *settings) checkService() error {
 	if s.Listen != "" {
 		if _, _, err := net.SplitHostPort(s.Listen); err != nil {
 			return fmt.Errorf("listen: %q: want HOST:PORT, as 127.0.0.1:9387", s.Listen)

@@ -157,7 +157,7 @@ func TestDataOfEveryEarlierVersionIsBroughtForward(t *testing.T) {
 				t.Errorf("captured: %s", s.out)
 			}
 			wantVerified(t, p, c.versions+1)
-			p.whole(history)
+			p.whole(historyFolder)
 		})
 	}
 }

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"belay/configs"
+	"belay/configs/alarm"
 	"belay/configs/change"
+	"belay/configs/history"
 	"belay/configs/outbox"
 	"belay/devices"
 	"belay/devices/ssh"
@@ -25,6 +27,7 @@ import (
 type workspace struct {
 	settings  *settings
 	inventory *devices.Inventory
+	byID      map[devices.ID]int // place in inventory.Devices
 	catalog   *drivers.Catalog
 	by        configs.Person
 	secrets   *secrets
@@ -36,6 +39,8 @@ type workspace struct {
 	backup    *configs.Backup
 	office    *outbox.Office
 	desk      *change.Desk
+	alarms    *alarm.Bell
+	history   *history.History
 	now       func() time.Time
 	sessions  chan struct{} // one for each session that may be open
 
@@ -44,7 +49,8 @@ type workspace struct {
 }
 
 type openOptions struct {
-	firstUse bool // pin unknown host keys, whatever the settings say
+	firstUse   bool          // pin unknown host keys, whatever the settings say
+	secretsFor time.Duration // how long a secret is taken for the same; 0: as long as the workspace is open
 }
 
 // open reads the settings and puts the parts together.
@@ -65,6 +71,10 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 	if w.inventory, err = devices.Load(s.dir, s.Inventory); err != nil {
 		return nil, err
 	}
+	w.byID = make(map[devices.ID]int, len(w.inventory.Devices))
+	for i, d := range w.inventory.Devices {
+		w.byID[d.ID()] = i
+	}
 	for _, warning := range w.inventory.Warnings {
 		warn(p.err, "%s", warning)
 	}
@@ -83,7 +93,7 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 	w.vault.Made = func(file string) {
 		fmt.Fprintf(p.err, "belay: made the master identity in %s\nbelay: hint: keep a copy of it in a safe place (belay keys escrow): without it no original can be opened\n", file)
 	}
-	w.secrets = &secrets{s: s, vault: w.vault.Get}
+	w.secrets = &secrets{s: s, vault: w.vault.Get, now: p.now, good: o.secretsFor}
 	if w.ledger, err = ledger.Open(ctx, s.Data); err != nil {
 		return nil, err
 	}
@@ -105,6 +115,9 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 		CheckLog: w.ledger, Quarantine: w.ledger, Now: p.now, Pause: time.Second,
 	}
 	w.openOffice(ctx, p)
+	w.alarms = w.openTell(p)
+	w.openCanaries()
+	w.openHistory()
 	return w, nil
 }
 
@@ -121,14 +134,18 @@ func (w *workspace) dial(ctx context.Context, d devices.Device, with *drivers.Dr
 	if err != nil {
 		return nil, devices.Login{}, err
 	}
-	select {
-	case w.sessions <- struct{}{}:
-	case <-ctx.Done():
-		return nil, devices.Login{}, ctx.Err()
+	leave := func() {}
+	if !aPersonWaits(ctx) {
+		select {
+		case w.sessions <- struct{}{}:
+		case <-ctx.Done():
+			return nil, devices.Login{}, ctx.Err()
+		}
+		leave = func() { <-w.sessions }
 	}
-	c, err := w.connect(ctx, d, with, logins)
+	c, err := w.connect(ctx, d, with, logins, leave)
 	if err != nil {
-		<-w.sessions
+		leave()
 		return nil, devices.Login{}, err
 	}
 	took := c.Reached().Login
@@ -151,13 +168,19 @@ func (s *session) Close() error {
 	return s.Client.Close()
 }
 
-// connect logs in and counts the session.
-func (w *workspace) connect(ctx context.Context, d devices.Device, with *drivers.Driver, logins []devices.Login) (*session, error) {
+// waited is the key of what says that a person waits for a capture.
+type waited struct{}
+
+// aPersonWaits tells whether ctx belongs to a capture that waits for no other.
+func aPersonWaits(ctx context.Context) bool { return ctx.Value(waited{}) != nil }
+
+// connect logs in; leave is called when the session is closed.
+func (w *workspace) connect(ctx context.Context, d devices.Device, with *drivers.Driver, logins []devices.Login, leave func()) (*session, error) {
 	c, err := w.dialer.Dial(ctx, d, ssh.Options{Port: with.Port, Auth: with.Auth, NoKeepalive: !with.Keepalive, Logins: logins})
 	if err != nil {
 		return nil, err
 	}
-	return &session{c, sync.OnceFunc(func() { <-w.sessions })}, nil
+	return &session{c, sync.OnceFunc(leave)}, nil
 }
 
 // openStore sets up the repositories and the customers' remotes.

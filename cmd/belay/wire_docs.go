@@ -61,8 +61,8 @@ func owing(asked context.Context, p configs.Prover) configs.Prover {
 
 // device finds a device of the inventory by its id.
 func (w *workspace) device(id devices.ID) (devices.Device, bool) {
-	i := slices.IndexFunc(w.inventory.Devices, func(d devices.Device) bool { return d.ID() == id })
-	if i < 0 {
+	i, ok := w.byID[id]
+	if !ok {
 		return devices.Device{}, false
 	}
 	return w.inventory.Devices[i], true
@@ -222,20 +222,24 @@ func (w *workspace) known(ctx context.Context) (map[string]devices.ID, error) {
 	return known, nil
 }
 
-// whose tells which device has a serial number, as it was known at the first
-// question: a fleet's first run asks once for each device.
+// whoseFor is how long it is taken for known which device has which serial number.
+const whoseFor = 10 * time.Minute
+
+// whose tells which device has a serial number, as it was known a little while
+// ago: a fleet's first run asks once for each device.
 func (w *workspace) whose() func(context.Context, string) (devices.ID, bool, error) {
 	var mu sync.Mutex
 	var known map[string]devices.ID
+	var at time.Time
 	return func(ctx context.Context, serial string) (devices.ID, bool, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if known == nil {
+		if now := w.now(); known == nil || now.Sub(at) > whoseFor {
 			all, err := w.known(ctx)
 			if err != nil {
 				return "", false, err
 			}
-			known = all
+			known, at = all, now
 		}
 		id, ok := known[serial]
 		return id, ok, nil

@@ -37,8 +37,9 @@ type Rounds struct {
 	Due func(d devices.Device, s Seen, now time.Time) (slot time.Time, due bool)
 	// Next is when some device will next be due; zero: never.
 	Next func(now time.Time) time.Time
-	// Submit has a device captured and told of the result, once, later.
-	Submit func(d devices.Device, told func(configs.Result))
+	// Submit has a device captured and told of the result, once, later and from
+	// another goroutine. A result that was interrupted leaves the device due.
+	Submit func(ctx context.Context, d devices.Device, told func(configs.Result))
 	Marks  configs.Marks
 	Ledger configs.Ledger
 	By     configs.Person
@@ -80,7 +81,7 @@ func (r *Rounds) Tick(ctx context.Context) error {
 		r.Began(ctx, now)
 	}
 	for _, d := range due {
-		r.Submit(d, func(res configs.Result) { r.told(d.ID(), res) })
+		r.Submit(ctx, d, func(res configs.Result) { r.told(d.ID(), res) })
 	}
 	ended := r.over(now)
 	if ended == nil {

@@ -59,7 +59,7 @@ func (s *scene) again() {
 			}
 			return next
 		},
-		Submit: func(d devices.Device, told func(configs.Result)) {
+		Submit: func(_ context.Context, d devices.Device, told func(configs.Result)) {
 			s.asked = append(s.asked, d.Name)
 			s.told[d.Name] = told
 		},

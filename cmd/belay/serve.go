@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"belay/cmd/belay/web"
+	"belay/configs/fleet"
+	"belay/configs/round"
+	"belay/devices"
+)
+
+func (p *program) serveCommand() *cobra.Command {
+	var status bool
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Capture every device on schedule and when something changed", Args: cobra.NoArgs,
+		Long: `Runs until it is stopped. It captures each device when its schedule (schedules: in the
+settings) says so and when the device reports a change (events:), brings attachments to
+their items, reads again what is stored, and tells people what they need to know (tell:).
+
+One service works on a data folder; commands work beside it at any time. The settings,
+the inventory and drivers of your own are read again when a file changes or on SIGHUP, and
+refused whole when they are wrong. SIGTERM and Ctrl-C stop it cleanly in the middle of
+anything; what was due is caught up after the next start. A systemd unit, a container
+file, alert rules and a dashboard are in cmd/belay/deploy of the source.
+
+Exit status: 0 stopped when asked; 1 something broke; 2 wrong settings, or another service
+works on this data. With --status: 0 a service runs, 1 none does.`,
+		Example: "  belay serve\n  belay serve --status",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if status {
+				return p.runServeStatus(cmd.Context())
+			}
+			return p.runServe(cmd.Context())
+		},
+	}
+	cmd.Flags().BoolVar(&status, "status", false, "ask the running service what it does")
+	return cmd
+}
+
+// A server is the service while it runs.
+type server struct {
+	p       *program
+	log     *slog.Logger
+	live    *live
+	options openOptions
+	engine  *fleet.Engine
+	rounds  *round.Rounds
+	metrics *web.Metrics
+	chores  *chores
+	since   time.Time
+	plans   plans
+	seen    sightings
+	events  ears
+	wake    chan struct{} // a round has ended: what follows rounds may be done
+
+	beside    sync.WaitGroup // what is done beside rounds and chores
+	reloading sync.Mutex
+}
+
+// secretsFor is how long the service takes a secret for the same.
+const secretsFor = 5 * time.Minute
+
+func (p *program) runServe(ctx context.Context) error {
+	settings, err := readSettings(p.config)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(settings.Data, 0o700); err != nil {
+		return &devices.Error{Kind: devices.Usage, Op: "make the data folder", Err: err}
+	}
+	release, err := lockService(settings.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = release() }() // the lock ends with the process in any case
+	s := &server{
+		p: p, log: slog.New(slog.NewTextHandler(p.err, nil)), live: &live{}, options: openOptions{secretsFor: secretsFor},
+		chores: &chores{failed: map[string]failedChore{}, done: map[string]time.Time{}}, since: p.now(), wake: make(chan struct{}, 1),
+	}
+	if p.json {
+		s.log = slog.New(slog.NewJSONHandler(p.err, nil))
+	}
+	w, err := p.open(ctx, s.options)
+	if err != nil {
+		return err
+	}
+	s.live.replace(w, w.files())
+	defer func() {
+		s.live.mu.Lock()
+		last := s.live.now
+		s.live.mu.Unlock()
+		s.live.leave(last)
+	}()
+	return s.run(ctx)
+}
+
+// run works until ctx ends.
+func (s *server) run(ctx context.Context) (err error) {
+	w, leave := s.live.use()
+	defer leave()
+	if err := s.plans.read(w); err != nil {
+		return err
+	}
+	s.metrics = web.NewMetrics(s.figures)
+	s.openEngine(w)
+	s.openRounds(w)
+	var wg sync.WaitGroup
+	ctx, stop := context.WithCancel(ctx)
+	defer func() {
+		stop()
+		wg.Wait()
+		s.beside.Wait()
+	}()
+	if err := s.listen(ctx, &wg, w); err != nil {
+		return err
+	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	s.hear(ctx)
+	s.start(ctx, &wg, s.allChores())
+	s.log.Info("belay serves", "version", version, "devices", len(w.inventory.Devices), "data", w.settings.Data, "next", s.next(s.p.now()))
+	tellSystemd(daemon.SdNotifyReady)
+	for {
+		select {
+		case <-hup:
+			s.reload(ctx)
+		case <-ctx.Done():
+			tellSystemd(daemon.SdNotifyStopping)
+			s.log.Info("belay stops")
+			return s.end(ctx)
+		}
+	}
+}
+
+// end waits for what is under way and writes down what was done.
+func (s *server) end(ctx context.Context) error {
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), 90*time.Second)
+	defer done()
+	err := s.engine.Wait(ctx)
+	s.events.close()
+	return errors.Join(err, s.rounds.Flush(ctx))
+}
+
+// tellSystemd tells systemd, where it listens; elsewhere nobody is told.
+func tellSystemd(state string) {
+	_, _ = daemon.SdNotify(false, state)
+}
+
+// reload reads everything anew, one at a time.
+func (s *server) reload(ctx context.Context) {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	err := s.p.reopen(ctx, s.live, s.options)
+	s.metrics.Reloaded(err == nil)
+	s.toldOfReload(ctx, err)
+	if err != nil {
+		s.log.Error("the settings were refused: the old ones stay", "error", tame(err.Error()), "hint", tame(devices.HintOf(err)))
+		return
+	}
+	w, leave := s.live.use()
+	defer leave()
+	if err := s.plans.read(w); err != nil { // the settings were checked when they were read
+		s.log.Error("the schedules were refused", "error", tame(err.Error()))
+	}
+	s.engine.SetLimits(limitsOf(w.settings))
+	s.hear(ctx)
+	s.log.Info("the settings were read again", "devices", len(w.inventory.Devices))
+}
+
+// listen opens the socket for commands and the address for Prometheus.
+func (s *server) listen(ctx context.Context, wg *sync.WaitGroup, w *workspace) error {
+	l, err := listenSocket(w.settings.Data)
+	if err != nil {
+		s.log.Warn("commands cannot ask this service: they work beside it", "error", err.Error())
+	} else {
+		requests := &http.Server{Handler: s.requests(), ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+		wg.Go(func() {
+			if err := requests.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				s.log.Error("requests of commands", "error", err.Error())
+			}
+		})
+		context.AfterFunc(ctx, func() { _ = requests.Close() })
+	}
+	if w.settings.Listen == "" {
+		return nil
+	}
+	at, err := net.Listen("tcp", w.settings.Listen)
+	if err != nil {
+		return &devices.Error{Kind: devices.Usage, Op: "listen for Prometheus", Err: err, Hint: "listen: in the settings names another address, or \"\" for none"}
+	}
+	site := &web.Site{Health: s.health(), Ready: s.ready(), Metrics: s.metrics, Log: func(err error) { s.log.Warn("metrics", "error", tame(err.Error())) }}
+	wg.Go(func() {
+		if err := site.Serve(ctx, at); err != nil {
+			s.log.Error("metrics", "error", err.Error())
+		}
+	})
+	return nil
+}
+
+// runServeStatus prints what the running service says of itself.
+func (p *program) runServeStatus(ctx context.Context) error {
+	settings, err := readSettings(p.config)
+	if err != nil {
+		return err
+	}
+	ctx, end := context.WithTimeout(ctx, 10*time.Second)
+	defer end()
+	st, err := askStatus(ctx, settings.Data)
+	if err != nil {
+		return &devices.Error{Op: "ask the service of " + settings.Data, Err: err, Hint: "belay serve; or systemctl status belay"}
+	}
+	if p.json {
+		return p.printJSON(st)
+	}
+	if err := p.say("running since %s\n", st.Since.Local().Format("2006-01-02 15:04:05")); err != nil {
+		return err
+	}
+	if st.Round != nil {
+		if err := p.say("a round began at %s, %d devices to go\n", st.Round.Began.Local().Format("15:04:05"), st.Round.Pending); err != nil {
+			return err
+		}
+	}
+	if err := p.say("%d captures under way, %d waiting, %d to be tried again\n", st.Busy, st.Waiting, st.Retries); err != nil {
+		return err
+	}
+	if !st.Next.IsZero() {
+		if err := p.say("next due at %s\n", st.Next.Local().Format("2006-01-02 15:04")); err != nil {
+			return err
+		}
+	}
+	for name, why := range st.Chores {
+		if err := p.say("%s fails: %s\n", name, why); err != nil {
+			return err
+		}
+	}
+	return nil
+}

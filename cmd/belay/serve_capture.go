@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"belay/cmd/belay/web"
+	"belay/configs"
+	"belay/configs/fleet"
+	"belay/configs/round"
+	"belay/devices"
+)
+
+// retryAfter are the pauses before what did not answer is tried again.
+func retryAfter() []time.Duration {
+	return []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute}
+}
+
+// mostAsked is how many captures that persons wait for may be under way.
+const mostAsked = 100
+
+// limitsOf are the engine's limits. A device whose session has ended is still
+// being kept and proven: it takes no other's place.
+func limitsOf(s *settings) fleet.Limits {
+	c := s.Concurrency
+	return fleet.Limits{All: c.All + c.All/2, Site: c.Site, JumpHost: c.JumpHost, Asked: mostAsked}
+}
+
+// openEngine puts together what captures.
+func (s *server) openEngine(w *workspace) {
+	s.engine = &fleet.Engine{
+		Limits: limitsOf(w.settings), Capture: s.captureOne, Retry: retryAfter(), Now: s.p.now,
+		Rests: &fleet.Rests{Marks: w.ledger, Now: s.p.now},
+	}
+}
+
+// captureOne captures a device with the workspace of the moment.
+func (s *server) captureOne(ctx context.Context, j fleet.Job) (r configs.Result) {
+	if j.Why == fleet.Nightly && !s.plans.now().Open(j.Device, s.p.now()) {
+		return closed(j.Device)
+	}
+	if j.Why == fleet.Asked {
+		ctx = context.WithValue(ctx, waited{}, true)
+	}
+	err := s.guarded(func() error {
+		w, leave := s.live.use()
+		defer leave()
+		r = w.backup.Capture(ctx, j.Device, j.Order)
+		return nil
+	})
+	if err != nil {
+		e := &devices.Error{Op: "capture", Device: j.Device.String(), Err: err}
+		r = configs.Result{Device: j.Device.String(), ID: j.Device.ID(), Result: configs.Failed, Checks: []configs.Check{}, Error: e.Error(), Err: e}
+	}
+	s.metrics.Captured(j.Why.String(), string(r.Result), r.Seconds)
+	return r
+}
+
+// closed is the result of a device whose window closed before its turn came. It
+// stays due, as one that was interrupted.
+func closed(d devices.Device) configs.Result {
+	err := &devices.Error{Op: "capture", Device: d.String(), Err: fmt.Errorf("its window closed before its turn came: %w", context.Canceled), Hint: "belay capture " + d.String()}
+	return configs.Result{Device: d.String(), ID: d.ID(), Result: configs.Failed, Checks: []configs.Check{}, Error: err.Error(), Hint: err.Hint, Err: err}
+}
+
+// nightly has a device captured for its slot of the schedule.
+func (s *server) nightly(ctx context.Context, d devices.Device, told func(configs.Result)) {
+	w, leave := s.live.use()
+	by := w.by
+	leave()
+	s.engine.Submit(ctx, fleet.Job{Device: d, Order: configs.Order{By: by}, Why: fleet.Nightly}, func(f fleet.Final) { told(f.Result) })
+}
+
+// capture has devices captured for a command and returns when each was told.
+func (s *server) capture(ctx context.Context, list []devices.Device, q captureRequest, told func(configs.Result)) {
+	why := fleet.Triggered
+	if q.Waits {
+		why = fleet.Asked
+	}
+	jobs := make([]fleet.Job, len(list))
+	for i, d := range list {
+		jobs[i] = fleet.Job{Device: d, Order: q.Order, Why: why}
+	}
+	s.engine.Run(ctx, jobs, func(f fleet.Final) { told(f.Result) })
+	s.nudge()
+}
+
+// nudge has what follows captures done soon: packing, sending, the index.
+func (s *server) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it will be done anyway
+	}
+}
+
+// engineFigures are the engine's.
+func (s *server) engineFigures(_ context.Context, f *web.Figures) {
+	stats := s.engine.Stats()
+	f.Waiting, f.Underway = map[string]int{}, map[string]int{}
+	for why, n := range stats.Waiting {
+		f.Waiting[why.String()] = n
+	}
+	for why, n := range stats.UnderWay {
+		f.Underway[why.String()] = n
+	}
+	f.Retries = stats.Retrying
+	f.Resting = map[string]int{"device": stats.RestingDevices, "site": stats.RestingSites}
+}
+
+// recordTriggered records what came of a capture that nobody asked for.
+func (s *server) recordTriggered(ctx context.Context, by configs.Person, r configs.Result) {
+	w, leave := s.live.use()
+	defer leave()
+	if r.Result == configs.Unchanged && r.Err == nil {
+		return // the check log has it
+	}
+	if err := round.Record(ctx, w.ledger, "capture", by, configs.Order{}, s.p.now(), []configs.Result{r}); err != nil {
+		s.log.Error("record a capture", "error", tame(err.Error()))
+	}
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	"belay/configs"
+	"belay/configs/fleet"
+	"belay/configs/watch"
+	"belay/devices"
+)
+
+// ears are what hears of changes between the nights (syslog, traps, questions by
+// SNMP), and what calls the address outside. They begin anew when the settings change.
+type ears struct {
+	mu      sync.Mutex
+	hearing *hearing
+	stop    func()
+	before  map[string]float64 // the messages of those that were closed
+}
+
+// hear opens the ears of a workspace's settings and closes those before. What
+// cannot be opened is told, and does not hold up the nights. The ears hold the
+// workspace for as long as they are open.
+func (s *server) hear(ctx context.Context) {
+	s.events.close()
+	w, leave := s.live.use()
+	a := configs.Alarm{Cause: configs.AlarmService, Key: "events", What: "changes between the nights are not heard of", Hint: "belay doctor", At: s.p.now()}
+	h, err := w.openEvents(ctx, func(t watch.Trigger) { s.triggered(ctx, t) }, w.alarms, func(err error) { s.log.Error("events", "error", tame(err.Error())) })
+	if err != nil {
+		s.log.Error("changes between the nights are not heard of", "error", tame(err.Error()), "hint", tame(devices.HintOf(err)))
+		err = w.alarms.Raise(ctx, a)
+	} else {
+		err = w.alarms.Clear(ctx, a)
+	}
+	if err != nil {
+		s.log.Error("alarms", "error", tame(err.Error()))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var ended sync.WaitGroup
+	ended.Go(func() { s.deadManRuns(ctx, w) })
+	if h != nil {
+		ended.Go(func() {
+			if err := h.Run(ctx); err != nil && ctx.Err() == nil {
+				s.log.Error("changes between the nights are not heard of any more", "error", tame(err.Error()))
+			}
+		})
+	}
+	s.events.mu.Lock()
+	defer s.events.mu.Unlock()
+	s.events.hearing = h
+	s.events.stop = func() {
+		cancel()
+		ended.Wait()
+		leave()
+	}
+}
+
+// triggered has a device captured that seems to have changed.
+func (s *server) triggered(ctx context.Context, t watch.Trigger) {
+	by := t.By
+	if by.Name == "" {
+		w, leave := s.live.use()
+		by = w.by
+		leave()
+	}
+	s.log.Info("a device reports a change", "device", t.Device.String(), "by", tame(by.Name), "why", tame(t.Why))
+	s.engine.Submit(ctx, fleet.Job{Device: t.Device, Order: configs.Order{By: by}, Why: fleet.Triggered}, func(f fleet.Final) {
+		s.log.Info("captured after a change", "device", f.Device, "result", string(f.Result.Result), "error", tame(f.Error))
+		s.recordTriggered(context.WithoutCancel(ctx), by, f.Result)
+		s.nudge()
+	})
+}
+
+// close stops listening and returns when nothing listens any more.
+func (e *ears) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stop == nil {
+		return
+	}
+	e.stop()
+	e.before = e.sum()
+	e.stop, e.hearing = nil, nil
+}
+
+// counts are the messages since the start by what became of them.
+func (e *ears) counts() map[string]float64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.sum()
+}
+
+func (e *ears) sum() map[string]float64 {
+	sum := map[string]float64{}
+	for what, n := range e.before {
+		sum[what] += n
+	}
+	if e.hearing != nil {
+		for what, n := range e.hearing.counts() {
+			sum[what] += n
+		}
+	}
+	return sum
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"belay/devices"
+)
+
+// A live workspace is the one that the service works with now. When the settings
+// change another takes its place; what works with the old one goes on with it,
+// and the last to leave closes it.
+type live struct {
+	mu   sync.Mutex
+	now  *shared
+	mark fingerprint // of the files that now was read from
+}
+
+type shared struct {
+	*workspace
+	users int // one more while it is the one that counts
+}
+
+// use gives the workspace of the moment and the way to leave it.
+func (l *live) use() (*workspace, func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.now
+	s.users++
+	return s.workspace, sync.OnceFunc(func() { l.leave(s) })
+}
+
+func (l *live) leave(s *shared) {
+	l.mu.Lock()
+	s.users--
+	last := s.users == 0
+	l.mu.Unlock()
+	if last {
+		s.close()
+	}
+}
+
+// replace puts another workspace in place.
+func (l *live) replace(w *workspace, mark fingerprint) {
+	l.mu.Lock()
+	old := l.now
+	l.now, l.mark = &shared{workspace: w, users: 1}, mark
+	l.mu.Unlock()
+	if old != nil {
+		l.leave(old)
+	}
+}
+
+// changed tells whether a file that the workspace was read from is another now.
+func (l *live) changed() bool {
+	w, leave := l.use()
+	defer leave()
+	l.mu.Lock()
+	was := l.mark
+	l.mu.Unlock()
+	return !was.same(w.files())
+}
+
+// A fingerprint says by name, size and time which state files are in.
+type fingerprint []string
+
+func (f fingerprint) same(g fingerprint) bool { return slices.Equal(f, g) }
+
+// files is the state of all files that settings, inventory and drivers stand in.
+func (w *workspace) files() fingerprint {
+	names := []string{w.settings.file}
+	for _, name := range w.settings.Inventory {
+		names = append(names, w.settings.path(name))
+	}
+	if w.settings.Drivers != "" {
+		// A folder that cannot be read fails when it is loaded, with a reason.
+		_ = filepath.WalkDir(w.settings.Drivers, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				names = append(names, path)
+			}
+			return nil
+		})
+	}
+	var f fingerprint
+	for _, name := range names {
+		said := "missing"
+		if fi, err := os.Stat(name); err == nil {
+			said = fmt.Sprintf("%d %d", fi.Size(), fi.ModTime().UnixNano())
+		}
+		f = append(f, name+" "+said)
+	}
+	return f
+}
+
+// reopen reads everything anew. What is wrong is refused whole: the service goes
+// on with what it has, and does not ask again before a file is another one.
+func (p *program) reopen(ctx context.Context, l *live, o openOptions) error {
+	old, leave := l.use()
+	defer leave()
+	before := old.files()
+	w, err := p.open(ctx, o)
+	if err == nil && w.settings.Data != old.settings.Data {
+		w.close()
+		err = &devices.Error{Kind: devices.Usage, Op: "read the settings again", Err: errors.New("data: names another folder"), Hint: "that takes a restart of the service"}
+	}
+	if err != nil {
+		l.mu.Lock()
+		l.mark = before
+		l.mu.Unlock()
+		return err
+	}
+	// A file that was written while it was read is read once more.
+	mark := w.files()
+	if !before.same(old.files()) {
+		mark = nil
+	}
+	l.replace(w, mark)
+	return nil
+}

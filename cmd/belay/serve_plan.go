@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"belay/configs"
+	"belay/configs/round"
+	"belay/configs/schedule"
+	"belay/devices"
+)
+
+// plans is the plan of the settings that count now.
+type plans struct {
+	mu   sync.Mutex
+	plan *schedule.Plan
+}
+
+// read takes the schedules of a workspace.
+func (p *plans) read(w *workspace) error {
+	plan, err := w.settings.plan()
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.plan = plan
+	return nil
+}
+
+func (p *plans) now() *schedule.Plan {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.plan
+}
+
+// openRounds puts the rounds of the schedule together.
+func (s *server) openRounds(w *workspace) {
+	s.rounds = &round.Rounds{
+		Devices: func() []devices.Device {
+			w, leave := s.live.use()
+			defer leave()
+			return w.inventory.Devices
+		},
+		Due: func(d devices.Device, seen round.Seen, now time.Time) (time.Time, bool) {
+			done := seen.Slot
+			if done.IsZero() {
+				done = seen.First // a first start at noon reads nothing before the night
+			}
+			return s.plans.now().Due(d, done, now)
+		},
+		Next:   s.next,
+		Submit: s.nightly,
+		Marks:  w.ledger, Ledger: w.ledger, By: w.by, Now: s.p.now,
+		Began: s.roundBegan,
+		Ended: s.roundEnded,
+	}
+}
+
+// next is when some device is next due; zero: never.
+func (s *server) next(now time.Time) (first time.Time) {
+	w, leave := s.live.use()
+	defer leave()
+	plan := s.plans.now()
+	for _, d := range w.inventory.Devices {
+		if next, ok := plan.Next(d, now); ok && (first.IsZero() || next.Before(first)) {
+			first = next
+		}
+	}
+	return first
+}
+
+// roundBegan has the canaries captured beside the devices.
+func (s *server) roundBegan(ctx context.Context, _ time.Time) {
+	s.log.Info("a round begins")
+	s.beside.Go(func() { s.canaries(ctx) })
+}
+
+// roundEnded tells of a round and has done what follows one.
+func (s *server) roundEnded(_ context.Context, r round.Round) {
+	n := map[configs.Outcome]int{configs.Unchanged: r.Unchanged}
+	for _, res := range r.Results {
+		n[res.Result]++
+	}
+	args := []any{"devices", r.Devices(), "verified", r.Verified, "seconds", int(r.Ended.Sub(r.Began).Seconds())}
+	for _, o := range []configs.Outcome{configs.Kept, configs.Unchanged, configs.Refused, configs.Unreachable, configs.Denied, configs.Failed} {
+		if n[o] > 0 {
+			args = append(args, string(o), n[o])
+		}
+	}
+	s.log.Info("the round ended", args...)
+	s.seen.ended(r.Ended)
+	s.nudge()
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"belay/configs"
+	"belay/devices"
+)
+
+// socketFile is where a running service takes requests of commands. Who may
+// write to it may write to the data folder as well, and is believed as much.
+const socketFile = "service.sock"
+
+// A captureRequest asks the service for captures.
+type captureRequest struct {
+	Devices []devices.ID   `json:"devices"`
+	Order   configs.Order  `json:"order"`
+	Waits   bool           `json:"waits"` // a person waits: before all else
+	By      configs.Person `json:"by"`
+}
+
+// A captureAnswer is one result. What a Result does not carry in JSON stands
+// beside it.
+type captureAnswer struct {
+	Result configs.Result `json:"result"`
+	ID     devices.ID     `json:"id"`
+	Failed bool           `json:"failed"`
+	Kind   devices.Kind   `json:"kind"`
+}
+
+func answerOf(r configs.Result) captureAnswer {
+	return captureAnswer{Result: r, ID: r.ID, Failed: r.Err != nil, Kind: devices.KindOf(r.Err)}
+}
+
+// result is the answer as it was before it was sent.
+func (a captureAnswer) result() configs.Result {
+	r := a.Result
+	r.ID = a.ID
+	if r.Checks == nil {
+		r.Checks = []configs.Check{}
+	}
+	if a.Failed {
+		r.Err = &devices.Error{Kind: a.Kind, Err: errors.New(r.Error), Hint: r.Hint}
+	}
+	return r
+}
+
+// listenSocket opens the socket in the data folder. Whoever holds the service's
+// lock may take one away that a killed service left.
+func listenSocket(dir string) (net.Listener, error) {
+	path := filepath.Join(dir, socketFile)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return l, os.Chmod(path, 0o600)
+}
+
+// requests answers what commands ask of the service.
+func (s *server) requests() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(s.status(r.Context())) // who has gone away needs no answer
+	})
+	mux.HandleFunc("POST /captures", s.captures)
+	return mux
+}
+
+// captures has devices captured and sends each result as it comes.
+func (s *server) captures(w http.ResponseWriter, r *http.Request) {
+	var q captureRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<20)).Decode(&q); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	list, err := s.named(r.Context(), q.Devices)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	q.Order.By = q.By
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	_ = http.NewResponseController(w).Flush() // the asker may be gone: then ctx says so
+	var mu sync.Mutex
+	s.capture(r.Context(), list, q, func(res configs.Result) {
+		mu.Lock()
+		defer mu.Unlock()
+		_ = json.NewEncoder(w).Encode(answerOf(res))
+		_ = http.NewResponseController(w).Flush()
+	})
+}
+
+// named finds devices in the inventory, which may just have been edited.
+func (s *server) named(ctx context.Context, ids []devices.ID) ([]devices.Device, error) {
+	for again := range 2 {
+		w, leave := s.live.use()
+		var list []devices.Device
+		var missing devices.ID
+		for _, id := range ids {
+			d, ok := w.device(id)
+			if !ok {
+				missing = id
+				break
+			}
+			list = append(list, d)
+		}
+		leave()
+		if missing == "" {
+			return list, nil
+		}
+		if again == 0 && s.live.changed() {
+			s.reload(ctx)
+			continue
+		}
+		return nil, fmt.Errorf("the service knows no device %s", missing)
+	}
+	return nil, errors.New("the inventory changes while it is read")
+}
+
+// overSocket is a client of the service of a data folder.
+func overSocket(dir string) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", filepath.Join(dir, socketFile))
+		},
+	}}
+}
+
+// errNoService says that no service answers: the command does the work itself.
+var errNoService = errors.New("no service answers")
+
+// askService has the running service capture devices. It fails with errNoService
+// where nothing was begun.
+func askService(ctx context.Context, dir string, q captureRequest, told func(configs.Result)) error {
+	body, err := json.Marshal(q)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://service/captures", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := overSocket(dir).Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return errNoService
+	}
+	defer func() { _ = resp.Body.Close() }() // it was read to its end
+	if resp.StatusCode != http.StatusOK {
+		why, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // the status says enough
+		return &devices.Error{Kind: devices.Usage, Op: "ask the service", Err: errors.New(string(bytes.TrimSpace(why)))}
+	}
+	lines := bufio.NewReader(resp.Body)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(line) > 0 {
+			var a captureAnswer
+			if err := json.Unmarshal(line, &a); err != nil {
+				return fmt.Errorf("ask the service: %w", err)
+			}
+			told(a.result())
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("ask the service: it ended in the middle: %w", err)
+		}
+	}
+}
+
+// A serviceStatus is what belay serve --status tells.
+type serviceStatus struct {
+	Since   time.Time         `json:"since"`
+	Round   *roundStatus      `json:"round,omitempty"`
+	Next    time.Time         `json:"next,omitzero"` // when a device is next due
+	Waiting int               `json:"waiting"`
+	Busy    int               `json:"busy"`
+	Retries int               `json:"retries"`
+	Chores  map[string]string `json:"chores,omitempty"` // those whose last try failed, and why
+}
+
+type roundStatus struct {
+	Began   time.Time `json:"began"`
+	Pending int       `json:"pending"`
+}
+
+// askStatus is the running service's status.
+func askStatus(ctx context.Context, dir string) (serviceStatus, error) {
+	var st serviceStatus
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://service/status", nil)
+	if err != nil {
+		return st, err
+	}
+	resp, err := overSocket(dir).Do(req)
+	if err != nil {
+		return st, errNoService
+	}
+	defer func() { _ = resp.Body.Close() }() // it was read to its end
+	return st, json.NewDecoder(resp.Body).Decode(&st)
+}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"belay/cmd/belay/canary"
+	"belay/cmd/belay/web"
+	"belay/configs"
+	"belay/devices"
+)
+
+// tickChore is the chore that looks for what is due: the service's pulse.
+const tickChore = "the schedule"
+
+// allChores is what the service does from time to time.
+func (s *server) allChores() []chore {
+	return []chore{
+		{tickChore, 2 * time.Second, s.tick},
+		{"new settings", 5 * time.Second, s.lookForSettings},
+		{"alarms", 5 * time.Second, s.tellAlarms},
+		{"the outbox", 20 * time.Second, s.sendAttachments},
+		{"the digest", 15 * time.Second, s.sendDigests},
+		{"packing and the index", 2 * time.Second, s.afterCaptures},
+		{"the scrub", 10 * time.Minute, s.scrub},
+		{"the disk", 5 * time.Minute, s.lookAtDisk},
+		{"old readings", 12 * time.Hour, s.thin},
+	}
+}
+
+// tick has what is due captured, and tells systemd that the service lives.
+func (s *server) tick(ctx context.Context, _ *workspace) error {
+	defer tellSystemd("WATCHDOG=1")
+	return s.rounds.Tick(ctx)
+}
+
+func (s *server) lookForSettings(ctx context.Context, _ *workspace) error {
+	if s.live.changed() {
+		s.reload(ctx)
+	}
+	return nil
+}
+
+// sendAttachments brings what waits in the outbox.
+func (s *server) sendAttachments(ctx context.Context, w *workspace) error {
+	return w.office.Drain(ctx, s.p.now(), nil)
+}
+
+// afterCaptures packs what has become many packs and brings the index forward,
+// when something was captured since.
+func (s *server) afterCaptures(ctx context.Context, w *workspace) error {
+	select {
+	case <-s.wake:
+	default:
+		return nil
+	}
+	_, err := w.store.Maintenance(ctx)
+	return errors.Join(err, w.history.RefreshAll(ctx))
+}
+
+// tellAlarms has those told that were not.
+func (s *server) tellAlarms(ctx context.Context, w *workspace) error {
+	return w.alarms.Deliver(ctx)
+}
+
+// The marks of what the service did last.
+const (
+	doneMark  = "done"
+	scrubDone = "scrub"
+)
+
+// A night's share of the scrub is read when no round is under way, and otherwise
+// when it has waited long.
+const (
+	scrubAfter  = 20 * time.Hour
+	scrubAnyway = 30 * time.Hour
+)
+
+// scrub reads this night's share of all that is kept again.
+func (s *server) scrub(ctx context.Context, w *workspace) error {
+	last, err := s.lastDone(ctx, w, scrubDone)
+	if err != nil {
+		return err
+	}
+	now := s.p.now()
+	_, _, busy := s.rounds.Underway()
+	if since := now.Sub(last); since >= 0 && since < scrubAfter || busy && since >= 0 && since < scrubAnyway {
+		return nil
+	}
+	r, err := w.openScrub(w.alarms).Step(ctx, now.Add(6*time.Hour))
+	if r.Items > 0 {
+		s.log.Info("a share of all that is kept was read again", "items", r.Items, "bytes", r.Bytes, "done", r.Done, "damaged", r.Standing)
+	}
+	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	return s.nowDone(ctx, w, scrubDone, now)
+}
+
+// lastDone is when something was last done; zero: never.
+func (s *server) lastDone(ctx context.Context, w *workspace, what string) (at time.Time, err error) {
+	value, err := w.ledger.Mark(ctx, doneMark, what)
+	if err != nil || value == nil {
+		return at, err
+	}
+	return at, at.UnmarshalJSON(value)
+}
+
+func (s *server) nowDone(ctx context.Context, w *workspace, what string, at time.Time) error {
+	value, err := at.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	return w.ledger.SetMarks(ctx, doneMark, configs.Mark{Key: what, Value: value})
+}
+
+// thin forgets old readings that made no version.
+func (s *server) thin(ctx context.Context, w *workspace) error {
+	n, err := w.ledger.ThinReadings(ctx, s.p.now().Add(-w.settings.Retention.readings()))
+	if n > 0 {
+		s.log.Info("old readings were thinned", "readings", n)
+	}
+	return err
+}
+
+// Low marks of the disk where the data is.
+const (
+	diskLow    = 2 << 30         // bytes; told
+	diskEnough = 2.5 * (1 << 30) // and told that it is over
+)
+
+// lookAtDisk tells of a disk that is nearly full, before anything fails.
+func (s *server) lookAtDisk(ctx context.Context, w *workspace) error {
+	free, err := freeBytes(w.settings.Data)
+	if err != nil {
+		return err
+	}
+	a := configs.Alarm{Cause: configs.AlarmDisk, What: lowDisk(free), Hint: "make room on the disk of " + w.settings.Data, At: s.p.now()}
+	switch {
+	case free < diskLow:
+		return w.alarms.Raise(ctx, a)
+	case float64(free) > diskEnough:
+		return w.alarms.Clear(ctx, a)
+	}
+	return nil
+}
+
+// toldOfReload raises an alarm where settings were refused, and ends it where
+// they were taken.
+func (s *server) toldOfReload(ctx context.Context, err error) {
+	w, leave := s.live.use()
+	defer leave()
+	a := configs.Alarm{Cause: configs.AlarmService, Key: "settings", What: "the changed settings were refused; the old ones stay", Hint: "belay doctor", At: s.p.now()}
+	if err != nil {
+		err = w.alarms.Raise(ctx, a)
+	} else {
+		err = w.alarms.Clear(ctx, a)
+	}
+	if err != nil {
+		s.log.Error("alarms", "error", tame(err.Error()), "hint", tame(devices.HintOf(err)))
+	}
+}
+
+// canaries has the canaries captured beside a round, and remembers what became of
+// them.
+func (s *server) canaries(ctx context.Context) {
+	w, leave := s.live.use()
+	defer leave()
+	sights, err := w.tryCanaries(ctx, w.alarms, false)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		s.log.Error("the canaries", "error", tame(err.Error()), "hint", tame(devices.HintOf(err)))
+	}
+	n := map[string]int{}
+	for _, c := range sights {
+		n[c.Verdict()]++
+	}
+	s.seen.saw(n)
+	seen := seenCanaries{All: len(sights)}
+	for _, c := range sights {
+		if c.Good() {
+			seen.Caught++
+		} else {
+			seen.Kept = append(seen.Kept, c.Name)
+		}
+	}
+	text, err := json.Marshal(seen)
+	if err == nil {
+		err = w.ledger.SetMarks(ctx, doneMark, configs.Mark{Key: canariesDone, Value: text})
+	}
+	if err != nil {
+		s.log.Error("the canaries", "error", tame(err.Error()))
+	}
+	s.log.Info("the canaries were captured", "came to", fmt.Sprint(n))
+}
+
+// storeFigures are the scrub's, the alarms' and the doubt's.
+func (s *server) storeFigures(ctx context.Context, w *workspace, f *web.Figures) error {
+	progress, err := w.openScrub(w.alarms).Progress(ctx)
+	if err != nil {
+		return err
+	}
+	f.ScrubDone, f.ScrubLate, f.ScrubPassed, f.Damages = progress.Done, progress.Late, progress.Completed, len(progress.Damages)
+	standing, err := w.alarms.Standing(ctx)
+	if err != nil {
+		return err
+	}
+	f.Alarms = map[string]int{}
+	for _, a := range standing {
+		f.Alarms[a.Cause]++
+	}
+	doubt, err := canary.Doubt(ctx, w.ledger)
+	f.Doubt = doubt != ""
+	return err
+}
