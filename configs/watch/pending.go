@@ -110,13 +110,9 @@ func (w *Watch) work(ctx context.Context) time.Duration {
 		w.fired[id] = append(recent, now)
 		w.count.Triggered++
 	}
-	told := w.told
-	w.told = nil
 	w.mu.Unlock()
 
-	for _, t := range told {
-		w.tell(ctx, t)
-	}
+	w.flush(ctx)
 	slices.SortFunc(ready, func(a, b *pending) int { return a.noted.First.Compare(b.noted.First) })
 	for _, p := range ready {
 		w.Trigger(Trigger{Device: p.device, By: author(p.noted.Users), Why: strings.Join(p.noted.Why, "; ")})
@@ -129,7 +125,22 @@ func (w *Watch) work(ctx context.Context) time.Duration {
 	return max(next.Sub(w.Now()), time.Millisecond)
 }
 
+// flush does what is to be remembered and told.
+func (w *Watch) flush(ctx context.Context) {
+	w.mu.Lock()
+	told := w.told
+	w.told = nil
+	w.mu.Unlock()
+	for _, t := range told {
+		w.tell(ctx, t)
+	}
+}
+
+// tell remembers, and tells people. That a Run ends meanwhile is no reason to
+// forget: what was triggered would be triggered again.
 func (w *Watch) tell(ctx context.Context, t telling) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patient)
+	defer cancel()
 	if err := w.Marks.SetMarks(ctx, t.kind, t.mark); err != nil {
 		w.failed(ctx, fmt.Errorf("remember %s %s: %w", t.kind, t.mark.Key, err))
 	}

@@ -127,6 +127,7 @@ func (w *Watch) Run(ctx context.Context, messages <-chan Message) error {
 	if err := w.remember(ctx); err != nil {
 		return err
 	}
+	defer w.flush(ctx)
 	var all sync.WaitGroup
 	defer all.Wait()
 	all.Go(func() { w.book.resolve(ctx, w.Resolve) })

@@ -273,12 +273,53 @@ func TestWhatIsPendingWhenTheServiceEndsIsDoneByTheNext(t *testing.T) {
 	})
 }
 
+func TestWhatIsTriggeredAsTheServiceEndsIsTriggeredOnce(t *testing.T) {
+	t.Parallel()
+	play(t, nil, func(s *scene) {
+		s.stop()
+		s.start(func(set *Settings) {
+			trigger := set.Trigger
+			set.Trigger = func(g Trigger) {
+				trigger(g)
+				go s.stop()
+				time.Sleep(time.Second)
+			}
+		})
+		s.says("192.0.2.1", "", "changed by jm")
+		s.wait(time.Hour)
+		s.start(nil)
+		s.wait(time.Hour)
+		s.triggered(`2m0s acme/sw-1 by "jm (reported by syslog)"` + bySyslog)
+	})
+}
+
+func TestWhatWasHeardAsTheServiceEndsIsRemembered(t *testing.T) {
+	t.Parallel()
+	play(t, nil, func(s *scene) {
+		s.stop()
+		d, err := New(Settings{Devices: inventory()}).book.find(netip.MustParseAddr("192.0.2.1"), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(s.t.Context())
+		cancel()
+		w := New(Settings{Devices: inventory(), Signals: signals, Marks: s.marks, Alarms: s.alarms, Now: time.Now})
+		w.mu.Lock()
+		w.touch(d, netip.Addr{}, "jm", "a")
+		w.mu.Unlock()
+		w.flush(ctx)
+		s.start(nil)
+		s.wait(time.Hour)
+		s.triggered(`2m0s acme/sw-1 by "jm (reported by syslog)": a`)
+	})
+}
+
 func TestAPendingCaptureOfTheFutureIsMadeAllTheSame(t *testing.T) {
 	t.Parallel()
 	play(t, nil, func(s *scene) {
 		s.stop()
 		first := time.Now().Add(time.Hour).Format(time.RFC3339)
-		if err := s.marks.SetMarks(t.Context(), markPending, configs.Mark{Key: "acme/sw-1", Value: []byte(`{"first":"` + first + `","why":["a"]}`)}, configs.Mark{Key: "acme/sw-2", Value: []byte("{")}); err != nil {
+		if err := s.marks.SetMarks(s.t.Context(), markPending, configs.Mark{Key: "acme/sw-1", Value: []byte(`{"first":"` + first + `","why":["a"]}`)}, configs.Mark{Key: "acme/sw-2", Value: []byte("{")}); err != nil {
 			t.Fatal(err)
 		}
 		s.start(nil)
@@ -287,7 +328,7 @@ func TestAPendingCaptureOfTheFutureIsMadeAllTheSame(t *testing.T) {
 			s.wait(time.Minute)
 		}
 		s.triggered(`10m0s acme/sw-1 by "jm (reported by syslog)": a; a syslog message announced a change`)
-		if left, err := s.marks.Mark(t.Context(), markPending, "acme/sw-2"); left != nil || err != nil {
+		if left, err := s.marks.Mark(s.t.Context(), markPending, "acme/sw-2"); left != nil || err != nil {
 			t.Errorf("%s, %v", left, err)
 		}
 	})
