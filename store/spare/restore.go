@@ -20,16 +20,16 @@ func Check(ctx context.Context, folder string, m Manifest, shown func(files int,
 	var bytes int64
 	known := map[string]error{}
 	for i, f := range m.Files {
-		err, read := known[f.SHA256], true
-		if _, read = known[f.SHA256]; !read {
-			err = compareFile(ctx, contentOf(folder, f.SHA256), f, nil)
-			known[f.SHA256] = err
+		wrong, read := known[f.SHA256]
+		if !read {
+			wrong = compareFile(ctx, contentOf(folder, f.SHA256), f, nil)
+			known[f.SHA256] = wrong
 		}
 		if ctx.Err() != nil {
 			return damaged, ctx.Err()
 		}
-		if err != nil {
-			damaged = append(damaged, fmt.Sprintf("%s (content %s): %v", f.Path, f.SHA256, err))
+		if wrong != nil {
+			damaged = append(damaged, fmt.Sprintf("%s (content %s): %v", f.Path, f.SHA256, wrong))
 		}
 		if bytes += f.Size; shown != nil {
 			shown(i+1, bytes)
