@@ -136,7 +136,8 @@ func (m *maker) tell(g []finding, rests map[string]Rest) {
 		if g[0].read.Commit != "" {
 			l.What += ", the copy before stands"
 		}
-		if strings.Contains(g[0].read.Error, " "+configs.CheckSize+": ") {
+		// Only a text that is whole but smaller can be vouched for.
+		if strings.HasPrefix(g[0].cause, configs.CheckSize+": ") && !strings.Contains(g[0].cause, "; ") {
 			l.What += "; if it has really shrunk, belay accept vouches for it"
 		}
 	case l.Kind == Denied:

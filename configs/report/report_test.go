@@ -91,6 +91,7 @@ func nights(t *testing.T) map[string]report.Input {
 
 	n := fleet(412)
 	n.read(3, configs.Refused, refusedText)
+	n.read(5, configs.Refused, "check DEVICE: size: 900 bytes, half or less of the 7815 kept before")
 	n.site("globex", "annex", configs.Unreachable, "reach DEVICE: jump host annex: dial tcp 203.0.113.9:22: connect: no route to host")
 	n.change(t, 10, "jm (reported by syslog)", "", "hostname sw\ninterface 1\n description old\nusername jm password hunter2-canary\n", "hostname sw\ninterface 1\n description new\nusername jm password hunter3-canary\n")
 	n.change(t, 12, "Eve Example", "T20391", "a\n", "b\n")
