@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,23 +13,31 @@ import (
 
 func (p *program) logCommand() *cobra.Command {
 	var most int
+	var from string
 	cmd := &cobra.Command{
 		Use: "log DEVICE", Short: "List the versions of a device, newest first", Args: cobra.ExactArgs(1),
 		Long: `Lists the versions of a device, newest first. Where it took another one's place, the history
-goes on with that one's.`,
+goes on with that one's.
+
+` + aTime,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := since(from, p.now())
+			if err != nil {
+				return err
+			}
 			return p.withDevice(cmd.Context(), args[0], func(w *workspace, d devices.Device) error {
-				return p.runLog(cmd.Context(), w, d, most)
+				return p.runLog(cmd.Context(), w, d, most, t)
 			})
 		},
 	}
 	cmd.Flags().IntVarP(&most, "number", "n", 0, "list at most so many")
+	cmd.Flags().StringVar(&from, "since", "", "only those taken at this `TIME` or later")
 	return cmd
 }
 
-func (p *program) runLog(ctx context.Context, w *workspace, d devices.Device, most int) error {
+func (p *program) runLog(ctx context.Context, w *workspace, d devices.Device, most int, since time.Time) error {
 	var rows [][]string
-	n := 0
+	n, kept := 0, false
 	line, err := w.line(ctx, d.ID())
 	if err != nil {
 		return err
@@ -37,9 +46,13 @@ func (p *program) runLog(ctx context.Context, w *workspace, d devices.Device, mo
 		if c := ancestor.by; c != nil && n > 0 && !p.json && (most == 0 || n < most) {
 			rows = append(rows, []string{"", c.At.Local().Format("2006-01-02 15:04"), c.By.Name, "", "replaced " + c.Customer + "/" + c.OldName + " in change " + c.ID + ", ticket " + c.Ticket})
 		}
-		for v, err := range w.store.History(ctx, ancestor.id) {
+		for v, err := range w.history.Versions(ctx, ancestor.id) {
 			if err != nil {
 				return err
+			}
+			kept = true
+			if v.Taken.Before(since) {
+				continue
 			}
 			if most > 0 && n == most {
 				break
@@ -54,7 +67,7 @@ func (p *program) runLog(ctx context.Context, w *workspace, d devices.Device, mo
 			rows = append(rows, []string{short(v.Commit), v.Taken.Local().Format("2006-01-02 15:04"), v.By.Name, string(v.Grade.Level), v.Subject})
 		}
 	}
-	if n == 0 {
+	if !kept {
 		return nothingKept(d)
 	}
 	columns(p.out, rows)

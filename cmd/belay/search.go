@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,10 +14,10 @@ import (
 
 func (p *program) searchCommand() *cobra.Command {
 	var customer string
-	var ignoreCase bool
+	var ignoreCase, all bool
 	cmd := &cobra.Command{
 		Use: "search PATTERN", Short: "Search the newest configurations for a regular expression", Args: cobra.ExactArgs(1),
-		Long: `Searches the newest kept configuration of every device for a regular expression and
+		Long: `Searches the newest kept configuration of every device of the inventory for a regular expression and
 prints each line found. Secrets cannot be found: they are not there. The search is
 recorded, its pattern sealed. Exit status 0 also where nothing is found.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,55 +34,35 @@ recorded, its pattern sealed. Exit status 0 also where nothing is found.`,
 				return err
 			}
 			defer w.close()
-			return p.runSearch(cmd.Context(), w, re, customer)
+			return p.runSearch(cmd.Context(), w, re, customer, all)
 		},
 	}
 	cmd.Flags().StringVar(&customer, "customer", "", "search only this customer's devices")
 	cmd.Flags().BoolVarP(&ignoreCase, "ignore-case", "i", false, "upper and lower case alike")
+	cmd.Flags().BoolVar(&all, "all-devices", false, "also devices that are no longer in the inventory")
 	return cmd
 }
 
-func (p *program) runSearch(ctx context.Context, w *workspace, re *regexp.Regexp, customer string) error {
+// runSearch records what was looked for in whose configurations also where it
+// is broken off: the lines were seen.
+func (p *program) runSearch(ctx context.Context, w *workspace, re *regexp.Regexp, customer string, all bool) error {
 	list, err := w.inventory.Select(customer, "")
 	if err != nil {
 		return err
 	}
-	hits := map[string]int{}
+	there, hits := map[devices.ID]devices.Device{}, map[string]int{}
 	for _, d := range list {
-		v, ok, err := w.store.Newest(ctx, d.ID())
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		hits[d.Customer] += 0
-		texts, err := w.store.Texts(ctx, v)
-		if err != nil {
-			return err
-		}
-		for _, t := range texts {
-			n := 0
-			for line := range strings.Lines(t.Clean.String()) {
-				n++
-				line = strings.TrimRight(line, "\n")
-				if !re.MatchString(line) {
-					continue
-				}
-				hits[d.Customer]++
-				if p.json {
-					err = p.printJSON(map[string]any{"device": d.String(), "version": v.Commit, "file": t.Name, "line": n, "text": line})
-				} else {
-					_, err = fmt.Fprintf(p.out, "%s:%d: %s\n", d, n, line)
-				}
-				if err != nil {
-					return err
-				}
-			}
-		}
+		there[d.ID()] = d
+		hits[d.Customer] = 0
 	}
-	var errs []error
+	found := p.eachFound(ctx, w, configs.Query{Customer: customer, Pattern: re}, there, hits, all)
+	ctx = context.WithoutCancel(ctx)
+	standing, err := w.ledger.Standing(ctx)
+	errs := []error{found, err}
 	for c, n := range hits {
+		if standing[c] == "" {
+			continue // nothing was looked through
+		}
 		// People search for secrets, too: the ledger is no place for them.
 		sealed, err := w.vault.Seal(ctx, c, []byte(re.String()))
 		if err == nil {
@@ -92,4 +71,35 @@ func (p *program) runSearch(ctx context.Context, w *workspace, re *regexp.Regexp
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// eachFound prints what is found, and counts it by customer.
+func (p *program) eachFound(ctx context.Context, w *workspace, q configs.Query, there map[devices.ID]devices.Device, hits map[string]int, all bool) error {
+	for f, err := range w.history.Search(ctx, q) {
+		if err != nil {
+			return err
+		}
+		d, ok := there[f.ID]
+		if !ok && !all {
+			continue
+		}
+		name := d.String()
+		if !ok {
+			name = f.ID.Customer() + "/" + f.Name
+		}
+		hits[f.ID.Customer()]++
+		if p.json {
+			row := map[string]any{"device": name, "version": f.Commit, "file": f.File, "line": f.Line, "text": f.Text}
+			if !ok {
+				row["removed"] = true
+			}
+			err = p.printJSON(row)
+		} else {
+			_, err = fmt.Fprintf(p.out, "%s:%d: %s\n", name, f.Line, f.Text)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

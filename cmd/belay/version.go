@@ -33,8 +33,11 @@ func nothingKept(d devices.Device) error {
 }
 
 // version finds a version by the beginning of its commit's name, by "~N" (N
-// versions back) or, where at is empty, the newest one.
+// versions back), by a time at which it stood or, where at is empty, the newest one.
 func (w *workspace) version(ctx context.Context, d devices.Device, at string) (configs.Version, error) {
+	if t, ok := timeOf(at, w.now(), true); ok {
+		return w.stood(ctx, d, t)
+	}
 	back := 0
 	if at != "" && at[0] == '~' {
 		if _, err := fmt.Sscanf(at, "~%d", &back); err != nil || back < 0 {
@@ -44,7 +47,7 @@ func (w *workspace) version(ctx context.Context, d devices.Device, at string) (c
 	}
 	var found []configs.Version
 	seen := 0
-	for v, err := range w.store.History(ctx, d.ID()) {
+	for v, err := range w.history.Versions(ctx, d.ID()) {
 		if err != nil {
 			return v, err
 		}

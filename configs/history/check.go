@@ -75,6 +75,9 @@ func (h *History) check(ctx context.Context, customer string, sample int) (Repor
 			return r, err
 		}
 		id, list := v.Version.ID, left[v.Version.ID]
+		if v.Texts != nil {
+			newest[id] = v
+		}
 		if seen++; len(list) == 0 {
 			r.wrong("%s: version %s is missing", id, v.Version.Commit)
 			continue
@@ -82,9 +85,7 @@ func (h *History) check(ctx context.Context, customer string, sample int) (Repor
 		if got := list[len(list)-1]; !same(got, v.Version) {
 			r.wrong("%s: version %s is not as in history", id, v.Version.Commit)
 		}
-		if left[id] = list[:len(list)-1]; v.Texts != nil {
-			newest[id] = v
-		}
+		left[id] = list[:len(list)-1]
 	}
 	r.Devices, r.Versions = len(left), seen
 	if total != seen {

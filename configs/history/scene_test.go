@@ -24,7 +24,6 @@ type scene struct {
 	t      testing.TB
 	store  *git.Store
 	ledger *ledger.Ledger
-	walks  int // how often a history was walked through
 }
 
 func set(t testing.TB) *scene {
@@ -97,18 +96,6 @@ func (s *scene) git(args ...string) string {
 		s.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return string(out)
-}
-
-// commits are those of versions, with the first letters of their names.
-func (s *scene) commits(id devices.ID) (got []string) {
-	s.t.Helper()
-	for v, err := range s.Versions(s.t.Context(), id) {
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		got = append(got, v.Commit)
-	}
-	return got
 }
 
 // agree holds the index to history: every version of every device, as git tells it.
