@@ -170,3 +170,26 @@ func TestJitterSpreadsDevicesAndStaysInRange(t *testing.T) {
 		t.Errorf("at most %v of ten minutes is used", last)
 	}
 }
+
+func TestBetweenTheMomentAndItsOwnPartOfTheJitterTheSlotIsYesterdays(t *testing.T) {
+	t.Parallel()
+	r := nightly(t, "UTC")
+	r.Jitter = 30 * time.Minute
+	p, waiting := plan(t, r), 0
+	for i := range 50 {
+		d := devices.Device{Customer: "acme", Name: fmt.Sprintf("sw-%d", i)}
+		today, _ := p.Slot(d, at(t, "2026-03-04 12:00"))
+		now := at(t, "2026-03-04 01:20") // asked after noon was: a clock that was set back
+		want := today
+		if today.After(now) {
+			want = today.AddDate(0, 0, -1)
+			waiting++
+		}
+		if slot, _ := p.Slot(d, now); !slot.Equal(want) {
+			t.Errorf("%s: %s, want %s", d, show(slot), show(want))
+		}
+	}
+	if waiting == 0 || waiting == 50 {
+		t.Errorf("%d of 50 were waiting", waiting)
+	}
+}
