@@ -93,9 +93,7 @@ func TestAMessageOfADeviceTriggersItsCaptureBeforeAndAfterAReload(t *testing.T) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 3 {
-			fmt.Fprint(c, "<189>123: *Mar  1 00:01:02.003: %SYS-5-CONFIG_I: Configured from console by jm on vty0 (192.0.2.5)")
-		}
+		fmt.Fprint(c, "<189>123: *Mar  1 00:01:02.003: %SYS-5-CONFIG_I: Configured from console by jm on vty0 (192.0.2.5)")
 		c.Close()
 		select {
 		case g := <-triggers:
@@ -109,7 +107,7 @@ func TestAMessageOfADeviceTriggersItsCaptureBeforeAndAfterAReload(t *testing.T) 
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if n := h.counts(); n["captures triggered"] != 1 || n["announced a change"] != 3 {
+		if n := h.counts(); n["captures triggered"] != 1 || n["announced a change"] != 1 {
 			t.Error(n)
 		}
 	}
