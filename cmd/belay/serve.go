@@ -225,8 +225,13 @@ func (p *program) runServeStatus(ctx context.Context) error {
 	if p.json {
 		return p.printJSON(st)
 	}
-	if err := p.say("running since %s\n", st.Since.Local().Format("2006-01-02 15:04:05")); err != nil {
+	if err := p.say("running since %s, %d devices\n", st.Since.Local().Format("2006-01-02 15:04:05"), st.Devices); err != nil {
 		return err
+	}
+	if st.Refused != "" {
+		if err := p.say("changed settings were refused, the old ones stay: %s\n", st.Refused); err != nil {
+			return err
+		}
 	}
 	if st.Round != nil {
 		if err := p.say("a round began at %s, %d devices to go\n", st.Round.Began.Local().Format("15:04:05"), st.Round.Pending); err != nil {

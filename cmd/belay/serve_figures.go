@@ -156,7 +156,9 @@ func freeBytes(dir string) (uint64, error) {
 
 // status is what a command is told.
 func (s *server) status(ctx context.Context) serviceStatus {
-	st := serviceStatus{Since: s.since, Next: s.next(s.p.now()), Chores: s.chores.failures()}
+	w, leave := s.live.use()
+	defer leave()
+	st := serviceStatus{Since: s.since, Devices: len(w.inventory.Devices), Refused: s.live.why(), Next: s.next(s.p.now()), Chores: s.chores.failures()}
 	if began, n, ok := s.rounds.Underway(); ok {
 		st.Round = &roundStatus{began, n}
 	}

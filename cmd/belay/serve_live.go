@@ -20,6 +20,7 @@ type live struct {
 	mu   sync.Mutex
 	now  *shared
 	mark fingerprint // of the files that now was read from
+	no   error       // why what they say by now was not taken
 }
 
 type shared struct {
@@ -50,11 +51,21 @@ func (l *live) leave(s *shared) {
 func (l *live) replace(w *workspace, mark fingerprint) {
 	l.mu.Lock()
 	old := l.now
-	l.now, l.mark = &shared{workspace: w, users: 1}, mark
+	l.now, l.mark, l.no = &shared{workspace: w, users: 1}, mark, nil
 	l.mu.Unlock()
 	if old != nil {
 		l.leave(old)
 	}
+}
+
+// why is the reason for which changed settings were not taken; empty: they were.
+func (l *live) why() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.no == nil {
+		return ""
+	}
+	return tame(l.no.Error())
 }
 
 // changed tells whether a file that the workspace was read from is another now.
@@ -111,7 +122,7 @@ func (p *program) reopen(ctx context.Context, l *live, o openOptions) error {
 	}
 	if err != nil {
 		l.mu.Lock()
-		l.mark = before
+		l.mark, l.no = before, err
 		l.mu.Unlock()
 		return err
 	}

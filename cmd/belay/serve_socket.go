@@ -196,6 +196,8 @@ func askService(ctx context.Context, dir string, q captureRequest, told func(con
 // A serviceStatus is what belay serve --status tells.
 type serviceStatus struct {
 	Since   time.Time         `json:"since"`
+	Devices int               `json:"devices"`           // of the inventory, as it was read last
+	Refused string            `json:"refused,omitempty"` // why changed settings were not taken
 	Round   *roundStatus      `json:"round,omitempty"`
 	Next    time.Time         `json:"next,omitzero"` // when a device is next due
 	Waiting int               `json:"waiting"`

@@ -20,7 +20,7 @@ const tickChore = "the schedule"
 func (s *server) allChores() []chore {
 	return []chore{
 		{tickChore, 2 * time.Second, s.tick},
-		{"new settings", 5 * time.Second, s.lookForSettings},
+		{"new settings", 2 * time.Second, s.lookForSettings},
 		{"alarms", 5 * time.Second, s.tellAlarms},
 		{"the outbox", 20 * time.Second, s.sendAttachments},
 		{"the digest", 15 * time.Second, s.sendDigests},
