@@ -210,6 +210,14 @@ func TestWhatIsNotTriedAgain(t *testing.T) {
 		if f := s.last(); f.Tries != 2 || time.Since(began) > 90*time.Second {
 			t.Errorf("%d tries in %v before a deadline after two minutes", f.Tries, time.Since(began))
 		}
+		late, never := context.WithTimeout(t.Context(), time.Hour)
+		defer never()
+		until.Until = time.Now().Add(2 * time.Minute)
+		began = time.Now()
+		s.Run(late, []Job{until}, s.told)
+		if f := s.last(); f.Tries != 2 || time.Since(began) > 90*time.Second {
+			t.Errorf("%d tries in a window that ends before the deadline", f.Tries)
+		}
 		s.answer = func(context.Context, Job) configs.Result {
 			r := failing(devices.Broken)
 			r.Err = errors.Join(r.Err, context.Canceled)

@@ -15,73 +15,6 @@ import (
 	"belay/devices"
 )
 
-// A ward is a scene of four devices at hq and one elsewhere, over nights, whose
-// passwords may be wrong.
-type ward struct {
-	*scene
-	clock *clock
-	marks *memory.Marks
-	wrong map[string]devices.Kind
-	jobs  []Job
-}
-
-func newWard(t *testing.T) *ward {
-	w := &ward{clock: &clock{at: night}, marks: &memory.Marks{}, wrong: map[string]devices.Kind{}}
-	w.jobs = append(jobsOf(Nightly, 4, "acme", "hq"), job(Nightly, "acme", "depot", 0))
-	w.restart(t)
-	return w
-}
-
-// restart is another process on the same marks.
-func (w *ward) restart(t *testing.T) {
-	w.scene = newScene(t, Limits{All: 1})
-	w.Now = w.clock.now
-	w.resting(w.marks)
-	w.answer = func(_ context.Context, j Job) configs.Result {
-		if k, ok := w.wrong[j.Device.Name]; ok {
-			return failing(k)
-		}
-		return kept()
-	}
-}
-
-// night runs all jobs and tells who was read, in order, then who rested.
-func (w *ward) night() string {
-	w.finals = nil
-	w.Run(w.t.Context(), w.jobs, w.told)
-	var rested []string
-	for _, f := range w.finals {
-		if r, ok := errors.AsType[*Resting](f.Err); ok {
-			rested = append(rested, f.Job.Device.Name)
-			if f.Result.Result != configs.Denied || devices.KindOf(f.Err) != devices.Denied || f.Tries != 0 || f.Error != f.Err.Error() || r.Rest.Error == "" || f.Checks == nil {
-				w.t.Errorf("a rest was told as %+v", f)
-			}
-		}
-	}
-	slices.Sort(rested)
-	return strings.Join(w.begun(), " ") + " / " + strings.Join(rested, " ")
-}
-
-// resting is what rests now, by key.
-func (w *ward) rests() string {
-	w.t.Helper()
-	var keys []string
-	for r, err := range (&Rests{Marks: w.marks, Now: w.clock.now}).All(w.t.Context()) {
-		if err != nil {
-			w.t.Error(err)
-		}
-		keys = append(keys, r.Key())
-	}
-	return strings.Join(keys, ", ")
-}
-
-func (w *ward) want(what, got, want string) {
-	w.t.Helper()
-	if got != want {
-		w.t.Errorf("%s: %s, want %s", what, got, want)
-	}
-}
-
 func TestADeviceRestsAfterARefusedLogin(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -151,6 +84,7 @@ func TestRefusalsOfTwoNightsDoNotMakeASiteRest(t *testing.T) {
 		w.Do(t.Context(), Job{Why: Asked, Device: w.jobs[1].Device})
 		return w.rests()
 	}(), "device acme/hq-0, device acme/hq-1")
+	w.clock.pass(time.Hour)
 	w.restart(t) // in the middle of a run
 	w.wrong["hq-2"] = devices.Denied
 	w.night()
@@ -229,6 +163,27 @@ func TestAfterARefusalASiteGoesOneByOneUntilOneIsLetIn(t *testing.T) {
 		if want := []int{1, 2, 3, 1, 1, 1, 2, 3}; !slices.Equal(most[:8], want) { // the last ones end together
 			t.Errorf("under way as each began: %v, want %v", most, want)
 		}
+	})
+}
+
+func TestASiteThatRefusedTheNightBeforeBeginsOneByOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, Limits{Site: 3}).resting(&memory.Marks{})
+		if err := s.Rests.Refused(t.Context(), job(Nightly, "acme", "hq", 9).Device, errors.New("no")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(24 * time.Hour)
+		s.slow()
+		go s.Run(t.Context(), jobsOf(Nightly, 5, "acme", "hq"), s.told)
+		for _, want := range []int{1, 3} {
+			synctest.Wait()
+			if n := s.Stats().UnderWay[Nightly]; n != want {
+				t.Errorf("%d under way, want %d", n, want)
+			}
+			time.Sleep(time.Minute + time.Millisecond)
+		}
+		s.wait()
 	})
 }
 
