@@ -74,7 +74,8 @@ func TestOnlySmallPacksArePackedTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	big := r.packNames(t)
-	vs = append(vs, fill(t, s, "acme", "fw-hq", 20, 30)...)
+	vs = append(vs, fill(t, s, "acme", "fw-hq", 5, 1)...) // back to what is in the big one
+	vs = append(vs, fill(t, s, "acme", "fw-hq", 20, 29)...)
 	round, err := s.Maintenance(t.Context())
 	now := r.packNames(t)
 	if err != nil || round.Packed != 1 || round.Spare <= 0 || round.Memory <= 0 || len(now) != 2 || !slices.Contains(now, big[0]) {
@@ -303,5 +304,22 @@ func TestAPackThatLacksSomethingIsRefused(t *testing.T) {
 		if _, err := s.Texts(t.Context(), v); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A person's git maintenance leaves an index over many packs, which git believes:
+// it goes with the packs that it names.
+func TestAnIndexOverManyPacksGoesWithThem(t *testing.T) {
+	t.Parallel()
+	needGit(t)
+	s := open(t, t.TempDir())
+	fill(t, s, "acme", "fw-hq", 0, 32)
+	git(t, "--git-dir", gitDir(s, "acme"), "multi-pack-index", "write")
+	if round, err := s.Maintenance(t.Context()); err != nil || round.Packed != 1 {
+		t.Errorf("%+v, %v", round, err)
+	}
+	git(t, "--git-dir", gitDir(s, "acme"), "multi-pack-index", "verify")
+	if left, err := filepath.Glob(filepath.Join(gitDir(s, "acme"), "objects", "pack", "multi-pack-index*")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }

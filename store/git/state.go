@@ -78,21 +78,26 @@ func (r *repo) remember(st *state) {
 // current is the state of main now. Where another process moved it, only what
 // it changed is read.
 func (r *repo) current(ctx context.Context) (*state, error) {
-	if ok, err := r.exists(); !ok || err != nil {
-		return &state{}, err
-	}
 	head, err := r.head()
 	if err != nil {
 		return nil, err
 	}
+	if head.IsZero() {
+		if ok, err := r.exists(); !ok || err != nil {
+			return &state{}, err
+		}
+	}
 	if st := r.known(head); st != nil {
 		return st, nil
 	}
-	r.loading.Lock()
-	defer r.loading.Unlock()
-	if head, err = r.head(); err != nil {
-		return nil, err
+	if !r.loading.TryLock() { // somebody else loads: afterwards it may be elsewhere
+		r.loading.Lock()
+		if head, err = r.head(); err != nil {
+			r.loading.Unlock()
+			return nil, err
+		}
 	}
+	defer r.loading.Unlock()
 	if st := r.known(head); st != nil {
 		return st, nil
 	}
