@@ -32,6 +32,7 @@ reason are recorded. What failed any other check cannot be accepted.
 			if err != nil {
 				return err
 			}
+			o.waits = true
 			return p.runCapture(cmd.Context(), w, []devices.Device{d}, o)
 		},
 	}

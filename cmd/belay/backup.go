@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"belay/configs"
 	"belay/devices"
 	"belay/store/spare"
 )
@@ -48,6 +50,9 @@ func (p *program) runBackup(ctx context.Context, w *workspace, folder string, ke
 	if err != nil {
 		return err
 	}
+	if err := w.rememberBackup(ctx, folder, m.Made); err != nil {
+		return err
+	}
 	if p.json {
 		return p.printJSON(map[string]any{"number": m.Number, "files": len(m.Files), "bytes": m.Bytes(), "copied": fresh,
 			"customers": len(m.Customers), "problems": m.Problems, "made": m.Made})
@@ -57,6 +62,19 @@ func (p *program) runBackup(ctx context.Context, w *workspace, folder string, ke
 		return err
 	}
 	return p.say("not in it: %s\n", m.Note)
+}
+
+// rememberBackup lets the scrub look for good copies where backups are.
+func (w *workspace) rememberBackup(ctx context.Context, folder string, made time.Time) error {
+	path, err := filepath.Abs(folder)
+	if err != nil {
+		return err
+	}
+	text, err := made.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	return w.ledger.SetMarks(ctx, backupMarks, configs.Mark{Key: path, Value: text})
 }
 
 func (p *program) backupCheck() *cobra.Command {

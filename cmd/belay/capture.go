@@ -101,17 +101,18 @@ type captureOptions struct {
 // records the run in the ledger.
 func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.Device, o captureOptions) error {
 	o.order.By = w.by
-	limits := fleet.Limits{All: w.settings.Concurrency.All, Site: w.settings.Concurrency.Site}
+	limits := fleet.Limits{All: w.settings.Concurrency.All, Site: w.settings.Concurrency.Site, JumpHost: w.settings.Concurrency.JumpHost}
 	if o.concurrency < 0 {
 		return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("--concurrency %d: want at least 1", o.concurrency)}
 	}
 	if o.concurrency > 0 {
-		limits = fleet.Limits{All: o.concurrency, Site: max(o.concurrency, limits.Site)}
+		limits = fleet.Limits{All: o.concurrency, Site: max(o.concurrency, limits.Site), JumpHost: max(o.concurrency, limits.JumpHost)}
 	}
 	// A device whose session has ended is still being kept and proven: it takes
 	// no other's place.
 	w.sessions = make(chan struct{}, limits.All)
 	limits.All += limits.All / 2
+	limits.Asked = limits.All
 	began := p.now()
 	t := p.newTeller(list)
 	var results []configs.Result
@@ -121,18 +122,10 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 	}
 	served, err := p.byService(ctx, w, list, o, told)
 	if !served {
-		fleet.Run(ctx, list, limits, func(ctx context.Context, d devices.Device) configs.Result {
-			return w.backup.Capture(ctx, d, o.order)
-		}, told)
+		w.captureAll(ctx, list, limits, o, told)
 	}
-	seen := map[devices.ID]bool{}
-	for _, r := range results {
-		seen[r.ID] = true
-	}
-	for _, d := range list {
-		if !seen[d.ID()] {
-			told(configs.Result{Device: d.String(), ID: d.ID(), Result: configs.Failed, Checks: []configs.Check{}, Error: "interrupted before it began", Err: context.Canceled})
-		}
+	if served { // it may have ended, and so may we
+		toldMissing(list, results, told)
 	}
 	t.end()
 	act := "capture"
@@ -160,6 +153,37 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 		return exitStatus(code)
 	}
 	return nil
+}
+
+// captureAll captures the devices in this process. Those that a person named are
+// tried whatever rests after a refused login; a fleet goes by the limits.
+func (w *workspace) captureAll(ctx context.Context, list []devices.Device, limits fleet.Limits, o captureOptions, told func(configs.Result)) {
+	why := fleet.Nightly
+	if o.waits {
+		why = fleet.Asked
+	}
+	jobs := make([]fleet.Job, len(list))
+	for i, d := range list {
+		jobs[i] = fleet.Job{Device: d, Order: o.order, Why: why}
+	}
+	e := &fleet.Engine{
+		Limits: limits, Now: w.now, Rests: &fleet.Rests{Marks: w.ledger, Now: w.now},
+		Capture: func(ctx context.Context, j fleet.Job) configs.Result { return w.backup.Capture(ctx, j.Device, j.Order) },
+	}
+	e.Run(ctx, jobs, func(f fleet.Final) { told(f.Result) })
+}
+
+// toldMissing tells of those that a service has not answered for.
+func toldMissing(list []devices.Device, results []configs.Result, told func(configs.Result)) {
+	seen := map[devices.ID]bool{}
+	for _, r := range results {
+		seen[r.ID] = true
+	}
+	for _, d := range list {
+		if !seen[d.ID()] {
+			told(configs.Result{Device: d.String(), ID: d.ID(), Result: configs.Failed, Checks: []configs.Check{}, Error: "interrupted before it began", Err: context.Canceled})
+		}
+	}
 }
 
 // byService has a running service capture the devices: it knows what is under way,

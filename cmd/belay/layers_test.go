@@ -24,6 +24,7 @@ var layers = []struct {
 	{"belay/configs/redact", []string{"belay/configs/diff"}},
 	{"belay/configs/diff", []string{"belay/configs/redact"}},
 	{"belay/configs/fleet", []string{"belay/devices", "belay/configs", "belay/configs/diff"}},
+	{"belay/configs/report", []string{"belay/devices", "belay/configs", "belay/configs/redact", "belay/configs/diff"}},
 	{"belay/configs/history", []string{"belay/devices", "belay/configs", "belay/configs/redact", "belay/configs/diff"}},
 	{"belay/configs/change", []string{"belay/devices", "belay/configs", "belay/configs/diff"}},
 	{"belay/configs/conformance", []string{"belay/devices", "belay/configs", "belay/configs/redact", "belay/configs/outbox"}},
@@ -40,13 +41,13 @@ var layers = []struct {
 
 // owners are the outside modules that only certain packages may touch.
 var owners = map[string][]string{
-	"golang.org/x/crypto/ssh":        {"belay/devices/ssh", "belay/devices/simulator", "belay/store/git", "belay/configs/change", "belay/cmd/belay"},
+	"golang.org/x/crypto/ssh":        {"belay/devices/ssh", "belay/devices/simulator", "belay/store/git", "belay/configs/change", "belay/cmd/belay", "belay/cmd/belay/canary"},
 	"golang.org/x/net/":              {"belay/devices/ssh", "belay/configs/change"},
 	"github.com/gosnmp/gosnmp":       {"belay/devices/snmp", "belay/devices/simulator"},
 	"github.com/go-git/":             {"belay/store/git"},
 	"modernc.org/sqlite":             {"belay/store/ledger"},
 	"filippo.io/age":                 {"belay/store/vault"},
-	"github.com/klauspost/compress/": {"belay/store/vault"},
+	"github.com/klauspost/compress/": {"belay/store/vault", "belay/store/ledger"},
 	"github.com/goccy/go-yaml":       {"belay/devices", "belay/devices/simulator", "belay/drivers", "belay/cmd/belay"},
 	"golang.org/x/tools/txtar":       {"belay/devices/simulator"},
 	"github.com/aymanbagabas/":       {"belay/configs/diff"},
@@ -60,6 +61,9 @@ var owners = map[string][]string{
 	"golang.org/x/term":              {"belay/cmd/belay"},
 	"golang.org/x/sys/":              {"belay/store/git"},
 	"github.com/prometheus/":         {"belay/cmd/belay/web"},
+	"github.com/robfig/cron/":        {"belay/configs/schedule"},
+	"github.com/leodido/go-syslog/":  {"belay/devices/events"},
+	"github.com/nicholas-fedor/":     {"belay/cmd/belay/notify"},
 	"github.com/coreos/go-systemd/":  {"belay/cmd/belay"},
 }
 

@@ -10,13 +10,6 @@
 // few words of memory and no goroutine.
 package fleet
 
-import (
-	"context"
-
-	"belay/configs"
-	"belay/devices"
-)
-
 // Limits are the most captures under way at once; 0 means no limit. What a
 // person asked for counts among Asked alone.
 type Limits struct {
@@ -24,23 +17,4 @@ type Limits struct {
 	Site     int // at one site; a device without a site is a site of its own
 	JumpHost int // through one jump host; a device behind several counts at each
 	Asked    int
-}
-
-// Capture is what is done to each device; see configs.Backup.
-type Capture func(ctx context.Context, d devices.Device) configs.Result
-
-// Run captures every device of list once and tells each result as it comes, one
-// call at a time. When ctx ends, devices not yet begun are left out and those
-// under way end as their capture does.
-func Run(ctx context.Context, list []devices.Device, limits Limits, capture Capture, told func(configs.Result)) {
-	jobs := make([]Job, len(list))
-	for i, d := range list {
-		jobs[i].Device = d
-	}
-	e := &Engine{Limits: limits, Capture: func(ctx context.Context, j Job) configs.Result { return capture(ctx, j.Device) }}
-	e.Run(ctx, jobs, func(f Final) {
-		if f.Tries > 0 {
-			told(f.Result)
-		}
-	})
 }

@@ -28,7 +28,7 @@ func TestEveryDeviceIsCapturedOnce(t *testing.T) {
 	t.Parallel()
 	list := append(fleetOf(40, "hq", "depot"), devices.Device{Customer: "acme", Name: "alone"}, devices.Device{Customer: "beta", Name: "alone"})
 	seen := map[string]int{}
-	Run(t.Context(), list, Limits{All: 7, Site: 3}, func(_ context.Context, d devices.Device) configs.Result {
+	runAll(t.Context(), list, Limits{All: 7, Site: 3}, func(_ context.Context, d devices.Device) configs.Result {
 		return configs.Result{Device: d.String()}
 	}, func(r configs.Result) { seen[r.Device]++ })
 	if len(seen) != len(list) {
@@ -49,7 +49,7 @@ func TestTheLimitsHold(t *testing.T) {
 		now[key] += by
 		most[key] = max(most[key], now[key])
 	}
-	Run(t.Context(), fleetOf(20, "hq", "depot", "lab"), Limits{All: 5, Site: 2}, func(_ context.Context, d devices.Device) configs.Result {
+	runAll(t.Context(), fleetOf(20, "hq", "depot", "lab"), Limits{All: 5, Site: 2}, func(_ context.Context, d devices.Device) configs.Result {
 		mu.Lock()
 		count("all", 1)
 		count(d.Site, 1)
@@ -75,7 +75,7 @@ func TestADeadSiteDelaysNobodyElse(t *testing.T) {
 	t.Parallel()
 	rest := make(chan struct{})
 	others := 0
-	Run(t.Context(), fleetOf(10, "dead", "fine"), Limits{All: 4, Site: 2}, func(_ context.Context, d devices.Device) configs.Result {
+	runAll(t.Context(), fleetOf(10, "dead", "fine"), Limits{All: 4, Site: 2}, func(_ context.Context, d devices.Device) configs.Result {
 		if d.Site == "dead" {
 			<-rest
 		}
@@ -96,7 +96,7 @@ func TestAnEndedContextLeavesTheRestOut(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	told := 0
-	Run(ctx, fleetOf(50, "hq"), Limits{All: 2, Site: 2}, func(context.Context, devices.Device) configs.Result {
+	runAll(ctx, fleetOf(50, "hq"), Limits{All: 2, Site: 2}, func(context.Context, devices.Device) configs.Result {
 		return configs.Result{}
 	}, func(configs.Result) {
 		if told++; told == 3 {
@@ -112,7 +112,7 @@ func TestTheSitesTakeTurns(t *testing.T) {
 	t.Parallel()
 	list := append(fleetOf(4, "hq"), fleetOf(2, "depot", "lab")...)
 	var order []string
-	Run(t.Context(), list, Limits{All: 1}, func(_ context.Context, d devices.Device) configs.Result {
+	runAll(t.Context(), list, Limits{All: 1}, func(_ context.Context, d devices.Device) configs.Result {
 		return configs.Result{Device: d.Site}
 	}, func(r configs.Result) { order = append(order, r.Device) })
 	if want := []string{"hq", "depot", "lab", "hq", "depot", "lab", "hq", "hq"}; !slices.Equal(order, want) {
@@ -129,7 +129,7 @@ func TestThoseThatWaitForASiteEndWithTheContext(t *testing.T) {
 			time.Sleep(time.Minute)
 			cancel()
 		}()
-		Run(ctx, fleetOf(9, "hq"), Limits{All: 4, Site: 1}, func(ctx context.Context, _ devices.Device) configs.Result {
+		runAll(ctx, fleetOf(9, "hq"), Limits{All: 4, Site: 1}, func(ctx context.Context, _ devices.Device) configs.Result {
 			began++
 			<-ctx.Done()
 			return configs.Result{}
@@ -144,23 +144,38 @@ func TestAnEndedContextBeginsNothing(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	Run(ctx, fleetOf(9, "hq"), Limits{}, func(context.Context, devices.Device) configs.Result {
+	runAll(ctx, fleetOf(9, "hq"), Limits{}, func(context.Context, devices.Device) configs.Result {
 		t.Error("a device was captured")
 		return configs.Result{}
 	}, func(configs.Result) { t.Error("a result was told") })
-	Run(t.Context(), nil, Limits{All: 3}, nil, nil) // no device, no end to wait for
+	runAll(t.Context(), nil, Limits{All: 3}, nil, nil) // no device, no end to wait for
 }
 
 func TestWithoutLimitsAllAreCapturedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		Run(t.Context(), fleetOf(50, "hq", "depot"), Limits{}, func(context.Context, devices.Device) configs.Result {
+		runAll(t.Context(), fleetOf(50, "hq", "depot"), Limits{}, func(context.Context, devices.Device) configs.Result {
 			time.Sleep(time.Second)
 			return configs.Result{}
 		}, func(configs.Result) {})
 		if d := time.Since(began); d != time.Second {
 			t.Errorf("100 captures of a second took %v", d)
+		}
+	})
+}
+
+// runAll captures every device of list once and tells each result as it comes;
+// those not begun are left out.
+func runAll(ctx context.Context, list []devices.Device, limits Limits, capture func(context.Context, devices.Device) configs.Result, told func(configs.Result)) {
+	jobs := make([]Job, len(list))
+	for i, d := range list {
+		jobs[i].Device = d
+	}
+	e := &Engine{Limits: limits, Capture: func(ctx context.Context, j Job) configs.Result { return capture(ctx, j.Device) }}
+	e.Run(ctx, jobs, func(f Final) {
+		if f.Tries > 0 {
+			told(f.Result)
 		}
 	})
 }
