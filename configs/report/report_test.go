@@ -327,3 +327,14 @@ func BenchmarkTenThousandDevices(b *testing.B) {
 		_ = report.Make(n.Input).Text()
 	}
 }
+
+func TestWhatWasProvenLongAgoIsNotVerified(t *testing.T) {
+	t.Parallel()
+	n := fleet(2)
+	r := n.Newest[n.Devices[0].ID()]
+	r.Proven = morning.Add(-27 * time.Hour)
+	n.Newest[r.ID] = r
+	if c := report.Make(n.Input).Counts; c.Verified != 1 || c.Unproven != 1 {
+		t.Errorf("%+v", c)
+	}
+}
