@@ -1,9 +1,14 @@
 package alarm_test
 
 import (
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"belay/configs"
 )
 
 func TestNobodySendsToAChannelWhileAnotherIsAtIt(t *testing.T) {
@@ -54,5 +59,31 @@ func TestWhoRaisesAgainChangesNothing(t *testing.T) {
 	s.must(t, err)
 	if want := s.clock.Add(-time.Hour); len(all) != 1 || !all[0].Raised.Equal(want) || !all[0].At.Equal(want) || later.Rung() {
 		t.Errorf("it stands as %+v; raising it again rang: %v", all, later.Rung())
+	}
+}
+
+func TestOnlyWhoWasToldTheEndIsToldAnew(t *testing.T) {
+	t.Parallel()
+	s := start()
+	s.To = func(configs.Alarm) []string { return []string{"noc", "oncall"} }
+	s.must(t, s.Raise(t.Context(), key))
+	s.must(t, s.Deliver(t.Context()))
+	s.must(t, s.Clear(t.Context(), key))
+	s.box.fail = func(c string) error {
+		if c == "oncall" {
+			return errors.New("no")
+		}
+		return nil
+	}
+	if s.Deliver(t.Context()) == nil {
+		t.Fatal("want an error")
+	}
+	s.box.fail = nil
+	s.must(t, s.Raise(t.Context(), key))
+	s.clock = s.clock.Add(time.Hour)
+	s.must(t, s.Deliver(t.Context()))
+	s.heard(t, "host key changed: acme/sw-1", "over: host key changed: acme/sw-1", "host key changed: acme/sw-1")
+	if d := cmp.Diff([]string{"host key changed: acme/sw-1"}, s.box.subjects("oncall")); d != "" {
+		t.Error(d)
 	}
 }
