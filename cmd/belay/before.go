@@ -93,9 +93,14 @@ func (p *program) runBefore(ctx context.Context, w *workspace, d devices.Device,
 		}
 		opening.New = comes
 	}
+	if err := p.beforeUnsaved(ctx, w, d); err != nil {
+		return err
+	}
 	w.office.Patience = technicianPatience
 	c, r, a, err := w.desk.Before(ctx, d, opening)
-	return p.tellTaken(ctx, w, c, r, &a, err)
+	err = p.tellTaken(ctx, w, c, r, &a, err)
+	w.tellNow(ctx, p)
+	return err
 }
 
 // successor finds the device that comes, or puts it into the inventory: as the

@@ -62,7 +62,8 @@ func (w *workspace) digestInput(ctx context.Context, since time.Time) (report.In
 	if in.Outbox, err = w.waiting(ctx); err != nil {
 		return in, err
 	}
-	return in, w.digestChanges(ctx, &in)
+	err = errors.Join(w.digestSchedule(ctx, &in), w.digestUnsaved(ctx, &in), w.digestCanaries(ctx, &in), w.digestDisk(&in))
+	return in, errors.Join(err, w.digestChanges(ctx, &in))
 }
 
 // hasSecond tells whether a second place is set up for a device.

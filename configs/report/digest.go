@@ -141,12 +141,12 @@ func (m *maker) of(kind string, id devices.ID) Line {
 func (m *maker) general() {
 	in := m.in
 	if in.Doubt != "" {
-		m.add(Line{Kind: Doubt, What: "nothing may be called verified: " + in.Doubt, Next: "belay alarms"})
+		m.add(Line{Kind: Doubt, What: "nothing may be called verified: " + in.Doubt, Next: configs.AfterDoubt})
 	}
 	if c := in.Canaries; c != nil {
 		m.counts.Caught, m.counts.Canaries = c.Caught, c.All
 		for _, k := range c.Kept {
-			m.add(Line{Kind: Canary, What: "a canary was kept: " + k + "; what else was kept in that run may be as bad", Next: "belay alarms"})
+			m.add(Line{Kind: Canary, What: "a canary was kept: " + k + "; what else was kept in that run may be as bad", Next: "belay canaries"})
 		}
 		if missing := c.All - c.Caught - len(c.Kept); missing > 0 {
 			m.add(Line{Kind: Canary, What: fmt.Sprintf("%d of %d canaries were not tried", missing, c.All)})
