@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"belay/cmd/belay/canary"
-	"belay/configs/alarm"
 	"belay/devices"
 )
 
@@ -47,13 +46,9 @@ func (p *program) withWorkspace(ctx context.Context, do func(w *workspace) error
 	return do(w)
 }
 
-// bell remembers alarms that the service will tell.
-func (w *workspace) bell() *alarm.Bell {
-	return &alarm.Bell{Marks: w.ledger, Now: w.now, By: w.by}
-}
-
 func (p *program) runCanaries(ctx context.Context, w *workspace, all bool) error {
-	sights, err := w.tryCanaries(ctx, w.bell(), all)
+	sights, err := w.tryCanaries(ctx, w.alarms, all)
+	w.tellNow(ctx, p)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -119,7 +114,7 @@ Exit status: 0 the doubt has ended; 2 there is none, or no reason; 1 something b
 		Example: `  belay canaries understood --reason "our own driver for cisco_ios took any end for the end; it is gone, T20555"`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
-				if err := w.canaryBook(w.bell()).Understood(cmd.Context(), reason); err != nil {
+				if err := w.canaryBook(w.alarms).Understood(cmd.Context(), reason); err != nil {
 					return err
 				}
 				return p.say("the doubt has ended; belay canaries tries the checks again\n")

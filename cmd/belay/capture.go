@@ -249,21 +249,19 @@ func (p *program) printJSON(v any) error {
 	return enc.Encode(v)
 }
 
-// maintain packs the histories that have come to many packs.
+// maintain packs the histories to which something came, where they have come to
+// many packs.
 func (w *workspace) maintain(ctx context.Context, told io.Writer, results []configs.Result) {
-	seen := map[string]bool{}
+	var customers []string
 	for _, r := range results {
-		c := r.ID.Customer()
-		if r.Result != configs.Kept || seen[c] || ctx.Err() != nil {
-			continue
+		if c := r.ID.Customer(); r.Result == configs.Kept && !slices.Contains(customers, c) {
+			customers = append(customers, c)
 		}
-		seen[c] = true
-		needs, err := w.store.NeedsMaintenance(c)
-		if err == nil && needs {
-			_, err = w.store.Maintain(ctx, c)
-		}
-		if err != nil && ctx.Err() == nil {
-			warn(told, "%v", err)
-		}
+	}
+	if len(customers) == 0 {
+		return // none named would be all of them
+	}
+	if _, err := w.store.Maintenance(ctx, customers...); err != nil && ctx.Err() == nil {
+		warn(told, "%v", err)
 	}
 }

@@ -44,6 +44,7 @@ closed already.`,
 				if c, err = w.desk.Abandon(cmd.Context(), c, w.by, abandon); err != nil {
 					return err
 				}
+				w.gateIsOver(cmd.Context(), p, c)
 				return p.tellClosed(c, "given up: "+abandon)
 			}
 			return p.runClose(cmd.Context(), w, c)
@@ -86,8 +87,20 @@ func (p *program) runClose(ctx context.Context, w *workspace, c change.Change) e
 	if err != nil {
 		return err
 	}
+	w.gateIsOver(ctx, p, c)
 	defer w.drain(ctx, p, aMoment)
 	return p.tellClosed(c, "receipt sha256:"+digest)
+}
+
+// gateIsOver ends the alarms of a gate that was refused: the change is.
+func (w *workspace) gateIsOver(ctx context.Context, p *program, c change.Change) {
+	if c.Old == "" {
+		return
+	}
+	if err := w.alarms.ClearAll(ctx, configs.AlarmGate, c.Old); err != nil {
+		warn(p.err, "%v", err)
+	}
+	w.tellNow(ctx, p)
 }
 
 // onlyReceipt tells whether nothing but the receipt is missing, or nothing at all.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"belay/configs/alarm"
 	"belay/configs/scrub"
 	"belay/devices"
 )
@@ -53,8 +52,8 @@ func (p *program) withScrub(ctx context.Context, do func(*scrub.Scrub) error) er
 		return err
 	}
 	defer w.close()
-	// What is raised here the service tells, or the next one that runs.
-	return do(w.openScrub(&alarm.Bell{Marks: w.ledger, Now: w.now, By: w.by}))
+	defer w.tellNow(ctx, p)
+	return do(w.openScrub(w.alarms))
 }
 
 func (p *program) runScrub(ctx context.Context, s *scrub.Scrub, all bool) error {

@@ -90,7 +90,9 @@ func (s *server) scrub(ctx context.Context, w *workspace) error {
 	if since := now.Sub(last); since >= 0 && since < scrubAfter || busy && since >= 0 && since < scrubAnyway {
 		return nil
 	}
-	r, err := w.openScrub(w.alarms).Step(ctx, now.Add(6*time.Hour))
+	reading := w.openScrub(w.alarms)
+	reading.Pause = s.lettingCapturesGo
+	r, err := reading.Step(ctx, now.Add(6*time.Hour))
 	if r.Items > 0 {
 		s.log.Info("a share of all that is kept was read again", "items", r.Items, "bytes", r.Bytes, "done", r.Done, "damaged", r.Standing)
 	}
@@ -98,6 +100,24 @@ func (s *server) scrub(ctx context.Context, w *workspace) error {
 		return err
 	}
 	return s.nowDone(ctx, w, scrubDone, now)
+}
+
+// lettingCapturesGo has the scrub wait a little after each piece while captures are
+// under way.
+func (s *server) lettingCapturesGo(ctx context.Context, _ int64) error {
+	stats := s.engine.Stats()
+	busy := 0
+	for _, n := range stats.UnderWay {
+		busy += n
+	}
+	if busy == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(20 * time.Millisecond):
+	case <-ctx.Done():
+	}
+	return ctx.Err()
 }
 
 // lastDone is when something was last done; zero: never.

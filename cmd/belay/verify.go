@@ -115,6 +115,12 @@ func (p *program) runVerify(ctx context.Context, w *workspace, customer string, 
 // each day.
 func (w *workspace) verifyCustomer(ctx context.Context, customer string, share float64, record onRecord, told io.Writer) (n, damaged int, err error) {
 	day := float64(w.now().Unix() / 86400)
+	if seals, err := w.sealsFor(customer); seals && err == nil {
+		// Without the key nothing can be said of any original: that is one fault, not one for each.
+		if _, err := w.vault.Make(ctx, customer); err != nil {
+			return 0, 0, &devices.Error{Kind: devices.KindOf(err), Op: "open the key of " + customer, Err: err, Hint: devices.HintOf(err)}
+		}
+	}
 	open := func(sealed []byte) ([]byte, error) { return w.vault.Open(ctx, customer, sealed) }
 	for v, err := range w.store.Verify(ctx, customer, share, day*share, open) {
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"belay/configs"
 	"belay/configs/fleet"
 	"belay/configs/report"
+	"belay/configs/scrub"
 	"belay/devices"
 )
 
@@ -22,17 +23,13 @@ func (w *workspace) digestInput(ctx context.Context, since time.Time) (report.In
 	in := report.Input{Now: w.now().In(zone), Since: since.In(zone), Devices: slices.Clone(w.inventory.Devices),
 		Newest: map[devices.ID]configs.Checked{}, Held: map[devices.ID]bool{}, Second: w.hasSecond,
 		MaxAge: func(devices.Device) time.Duration { return w.settings.Tell.maxAge() }}
-	for _, d := range in.Devices {
-		c, ok, err := w.ledger.LastChecked(ctx, d.ID())
+	for c, err := range w.ledger.Newest(ctx) {
 		if err != nil {
 			return in, err
 		}
-		if !ok {
-			continue
-		}
-		in.Newest[d.ID()] = c
+		in.Newest[c.ID] = c
 		if c.Result == configs.Refused {
-			if _, in.Held[d.ID()], err = w.ledger.Held(ctx, d.ID()); err != nil {
+			if _, in.Held[c.ID], err = w.ledger.Held(ctx, c.ID); err != nil {
 				return in, err
 			}
 		}
@@ -68,10 +65,7 @@ func (w *workspace) digestInput(ctx context.Context, since time.Time) (report.In
 
 // hasSecond tells whether a second place is set up for a device.
 func (w *workspace) hasSecond(d devices.Device) bool {
-	if r, ok := w.store.Remotes[d.Customer]; ok && r.URL != "" {
-		return true
-	}
-	if r, ok := w.store.Remotes["default"]; ok && r.URL != "" {
+	if w.store.HasSecond(d.Customer) {
 		return true
 	}
 	for _, name := range w.settings.documentations(d.Customer) {
@@ -87,7 +81,7 @@ func (w *workspace) digestScrub(ctx context.Context, in *report.Input) error {
 	if err != nil {
 		return err
 	}
-	in.Scrub = &report.Scrub{Done: int64(100 * progress.Done), All: 100, Ends: progress.Began.Add(7 * 24 * time.Hour), Late: progress.Late}
+	in.Scrub = &report.Scrub{Done: int64(100 * progress.Done), All: 100, Ends: progress.Began.Add(cmp.Or(time.Duration(w.settings.Scrub.Every), scrub.Week)), Late: progress.Late}
 	for _, d := range progress.Damages {
 		in.Damages = append(in.Damages, report.Note{Customer: d.Customer, Device: d.Device, What: d.What, Next: d.Hint})
 	}

@@ -90,6 +90,9 @@ type Scrub struct {
 	Shown func(p Progress)
 }
 
+// Week is the time in which everything is read again where nothing else is said.
+const Week = 7 * 24 * time.Hour
+
 // A Report says what one Step has done.
 type Report struct {
 	Items     int
@@ -108,7 +111,7 @@ func (s *Scrub) every() time.Duration {
 	if s.Every > 0 {
 		return s.Every
 	}
-	return 7 * 24 * time.Hour
+	return Week
 }
 
 func (s *Scrub) night() time.Duration {

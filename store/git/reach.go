@@ -51,6 +51,17 @@ func (s *Store) remote(customer string) (Remote, bool) {
 	return remote, ok && remote.URL != ""
 }
 
+// HasSecond tells whether a customer's remote, where one is set up, is another
+// place than the store.
+func (s *Store) HasSecond(customer string) bool {
+	remote, ok := s.remote(customer)
+	if !ok {
+		return false
+	}
+	t, err := s.transport(remote)
+	return remote.Elsewhere || err == nil && !t.local()
+}
+
 func (s *Store) reach(ctx context.Context, r *repo, remote Remote) (at Reached, err error) {
 	at.Place = "the remote"
 	t, err := s.transport(remote)
