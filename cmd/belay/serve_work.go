@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"belay/cmd/belay/canary"
@@ -196,11 +195,6 @@ func (s *server) canaries(ctx context.Context) {
 	if err != nil {
 		s.log.Error("the canaries", "error", tame(err.Error()), "hint", tame(devices.HintOf(err)))
 	}
-	n := map[string]int{}
-	for _, c := range sights {
-		n[c.Verdict()]++
-	}
-	s.seen.saw(n)
 	seen := seenCanaries{All: len(sights)}
 	for _, c := range sights {
 		if c.Good() {
@@ -209,6 +203,7 @@ func (s *server) canaries(ctx context.Context) {
 			seen.Kept = append(seen.Kept, c.Name)
 		}
 	}
+	s.seen.saw(map[string]int{"caught": seen.Caught, "missed": seen.All - seen.Caught})
 	text, err := json.Marshal(seen)
 	if err == nil {
 		err = w.ledger.SetMarks(ctx, doneMark, configs.Mark{Key: canariesDone, Value: text})
@@ -216,7 +211,7 @@ func (s *server) canaries(ctx context.Context) {
 	if err != nil {
 		s.log.Error("the canaries", "error", tame(err.Error()))
 	}
-	s.log.Info("the canaries were captured", "came to", fmt.Sprint(n))
+	s.log.Info("the canaries were captured", "caught", seen.Caught, "missed", seen.All-seen.Caught)
 }
 
 // storeFigures are the scrub's, the alarms' and the doubt's.

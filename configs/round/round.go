@@ -65,8 +65,12 @@ type Round struct {
 // Devices is how many were captured.
 func (r Round) Devices() int { return len(r.Results) + r.Unchanged }
 
-// quiet is how long nothing may be due before a round is over.
-const quiet = 10 * time.Minute
+// A round is over when nothing is due for so long; or, where something always is,
+// after so long.
+const (
+	quiet   = 10 * time.Minute
+	longest = time.Hour
+)
 
 // Tick begins what is due, writes down what was done, and ends the round when it
 // is over.
@@ -233,7 +237,7 @@ func (r *Rounds) over(now time.Time) *Round {
 	if r.open == nil || len(r.pending) > 0 {
 		return nil
 	}
-	if next := r.Next(now); !next.IsZero() && next.Sub(now) < quiet {
+	if next := r.Next(now); !next.IsZero() && next.Sub(now) < quiet && now.Sub(r.open.Began) < longest {
 		return nil
 	}
 	ended := r.open

@@ -248,6 +248,23 @@ func TestARoundWaitsForWhatIsSoonDue(t *testing.T) {
 	}
 }
 
+func TestARoundEndsThoughSomethingIsAlwaysDue(t *testing.T) {
+	t.Parallel()
+	s := open("fw")
+	s.tick(t, day(1, 12, 0))
+	s.Next = func(now time.Time) time.Time { return now.Add(time.Minute) }
+	s.tick(t, day(2, 2, 0))
+	s.answer("fw", configs.Unchanged, nil)
+	s.tick(t, day(2, 2, 59))
+	if len(s.ended) > 0 {
+		t.Fatal("it ended within the hour")
+	}
+	s.tick(t, day(2, 3, 0))
+	if len(s.ended) != 1 {
+		t.Error("it did not end after an hour")
+	}
+}
+
 func TestMarksThatCouldNotBeWrittenAreWrittenLater(t *testing.T) {
 	t.Parallel()
 	s := open("fw")
