@@ -73,19 +73,29 @@ type server struct {
 const secretsFor = 5 * time.Minute
 
 func (p *program) runServe(ctx context.Context) error {
-	settings, err := readSettings(p.config)
+	s, done, err := p.openServer(ctx)
 	if err != nil {
 		return err
 	}
+	defer done()
+	return s.run(ctx)
+}
+
+// openServer puts the service together, alone on its data folder until done is
+// called. It does nothing yet: see run.
+func (p *program) openServer(ctx context.Context) (s *server, done func(), err error) {
+	settings, err := readSettings(p.config)
+	if err != nil {
+		return nil, nil, err
+	}
 	if err := os.MkdirAll(settings.Data, 0o700); err != nil {
-		return &devices.Error{Kind: devices.Usage, Op: "make the data folder", Err: err}
+		return nil, nil, &devices.Error{Kind: devices.Usage, Op: "make the data folder", Err: err}
 	}
 	release, err := lockService(settings.Data)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer func() { _ = release() }() // the lock ends with the process in any case
-	s := &server{
+	s = &server{
 		p: p, log: slog.New(slog.NewTextHandler(p.err, nil)), live: &live{}, options: openOptions{secretsFor: secretsFor},
 		chores: &chores{failed: map[string]failedChore{}, done: map[string]time.Time{}}, since: p.now(), wake: make(chan struct{}, 1),
 	}
@@ -93,29 +103,41 @@ func (p *program) runServe(ctx context.Context) error {
 		s.log = slog.New(slog.NewJSONHandler(p.err, nil))
 	}
 	w, err := p.open(ctx, s.options)
+	if err == nil {
+		err = s.assemble(w)
+	}
 	if err != nil {
-		return err
+		_ = release() // the lock ends with the process in any case
+		return nil, nil, err
 	}
 	s.live.replace(w, w.files())
-	defer func() {
+	_, leave := s.live.use() // engine and rounds keep their marks in this one's ledger, whatever takes its place
+	return s, func() {
+		leave()
 		s.live.mu.Lock()
 		last := s.live.now
 		s.live.mu.Unlock()
 		s.live.leave(last)
-	}()
-	return s.run(ctx)
+		_ = release()
+	}, nil
+}
+
+// assemble sets up what captures and when, by the settings of w.
+func (s *server) assemble(w *workspace) error {
+	if err := s.plans.read(w); err != nil {
+		w.close()
+		return err
+	}
+	s.metrics = web.NewMetrics(s.figures)
+	s.openEngine(w)
+	s.openRounds(w)
+	return nil
 }
 
 // run works until ctx ends.
 func (s *server) run(ctx context.Context) (err error) {
 	w, leave := s.live.use()
 	defer leave()
-	if err := s.plans.read(w); err != nil {
-		return err
-	}
-	s.metrics = web.NewMetrics(s.figures)
-	s.openEngine(w)
-	s.openRounds(w)
 	var wg sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
 	defer func() {
