@@ -2,8 +2,10 @@ package main
 
 import (
 	"flag"
+	"io"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,8 +36,19 @@ func runAhead() {
 	if err != nil {
 		panic(err)
 	}
+	if os.Getenv("BELAY_LEASH") != "" {
+		go followLeash()
+	}
 	now := func() time.Time { return time.Now().Add(ahead) }
 	os.Exit(runAt(now, os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// followLeash kills the program when the test has ended that started it: one that
+// was stopped in the middle leaves no service behind.
+func followLeash() {
+	syscall.CloseOnExec(3)
+	_, _ = io.Copy(io.Discard, os.NewFile(3, "leash")) // to its end, of whatever kind
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 }
 
 // part finds a program that a test runs against. Where it is missing the test

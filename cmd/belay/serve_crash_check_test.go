@@ -24,7 +24,7 @@ func (s *storm) end(t *testing.T) {
 	if !d.says("the round ended.*devices="+strconv.Itoa(len(s.crowd.now)), 5*time.Minute) {
 		t.Fatalf("the last round does not end, or is not whole\n%.8000s", d.log())
 	}
-	s.eventually(t, func() bool { return len(s.finished(t)) == len(s.crowd.now) })
+	eventually(t, func() bool { return len(s.finished(t)) == len(s.crowd.now) })
 	if code := d.stop(15, 30*time.Second); code != 0 {
 		t.Errorf("it ended with status %d\n%.8000s", code, d.log())
 	}
@@ -48,7 +48,7 @@ func (s *storm) end(t *testing.T) {
 // by itself, when it may. The switches are read no more for it.
 func (s *storm) empty(t *testing.T) {
 	waiting := func() (n int) {
-		l := s.ledger(t)
+		l := openLedger(s.play)
 		defer l.Close()
 		for _, err := range l.Letters(t.Context(), configs.LetterFilter{Waiting: true}) {
 			if err != nil {
@@ -177,7 +177,7 @@ func (s *storm) attachments(t *testing.T) {
 		}
 		there[a.Name] = a
 	}
-	l := s.ledger(t)
+	l := openLedger(s.play)
 	defer l.Close()
 	if err := l.Check(t.Context()); err != nil {
 		t.Error(err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,10 +11,8 @@ import (
 	"time"
 
 	"belay/configs"
-	"belay/configs/round"
 	"belay/devices"
 	"belay/store/docsystem/itglue/standin"
-	"belay/store/ledger"
 )
 
 // A storm is a service that is killed again and again, the switches that it
@@ -97,25 +94,9 @@ customers: {c00: {documentation: itglue, organization: 2041}}
 	for i := range customers {
 		s.bare(fmt.Sprintf("remotes/c%02d.git", i))
 	}
-	// At the first start all are new, and nothing is due before the next slot.
-	first := serveAt(s.play, 0)
-	if !first.says("next=", time.Second) {
-		t.Fatal(first.log())
-	}
-	s.eventually(t, func() bool { return len(s.slots(t)) == boxes })
-	first.kill()
+	introduced(s.play, boxes)
 	s.slot = time.Now().Add(12 * time.Hour)
 	return s
-}
-
-// eventually waits for what the service does in its own time.
-func (s *storm) eventually(t *testing.T, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !f(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("it never came to that")
-		}
-	}
 }
 
 // next is the next night: the clock is ahead, and somebody has configured some.
@@ -146,7 +127,7 @@ func (s *storm) live(t *testing.T, life int) {
 		}
 		s.takes = max(2*time.Second, time.Since(d.began))
 		s.rounds++
-		s.eventually(t, func() bool { return len(s.finished(t)) == len(s.crowd.now) })
+		eventually(t, func() bool { return len(s.finished(t)) == len(s.crowd.now) })
 	case life%4 == 1: // just when an attachment has come to a certain point
 		var once sync.Once
 		at := []string{"POST comes", "POST is done", "GET is done"}[rand.IntN(3)]
@@ -204,36 +185,9 @@ func (s *storm) promise(device, version, marker string, verified bool) {
 	s.acked[key] = promise{device, version, marker, verified || s.acked[key].verified}
 }
 
-// ledger opens the ledger beside the service or after it.
-func (s *storm) ledger(t *testing.T) *ledger.Ledger {
-	l, err := ledger.Open(t.Context(), s.path("belay-data"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-// slots are the slots that the devices were captured for, as it is on disk.
-func (s *storm) slots(t *testing.T) map[devices.ID]round.Seen {
-	l := s.ledger(t)
-	defer l.Close()
-	all := map[devices.ID]round.Seen{}
-	for m, err := range l.Marks(t.Context(), "slot") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		var seen round.Seen
-		if err := json.Unmarshal(m.Value, &seen); err != nil {
-			t.Fatal(err)
-		}
-		all[devices.ID(m.Key)] = seen
-	}
-	return all
-}
-
 // finished are the switches that were captured for this epoch's slot.
 func (s *storm) finished(t *testing.T) map[int]bool {
-	done, slots := map[int]bool{}, s.slots(t)
+	done, slots := map[int]bool{}, slotsOf(s.play)
 	for i := range s.crowd.now {
 		if seen := slots[s.id(i)]; seen.Slot.After(s.due().Add(-time.Hour)) {
 			done[i] = true
@@ -252,7 +206,7 @@ func (s *storm) look(t *testing.T) {
 			t.Errorf("%s was read again for a slot it had been captured for", s.id(i))
 		}
 	}
-	l := s.ledger(t)
+	l := openLedger(s.play)
 	defer l.Close()
 	for row, err := range l.Newest(t.Context()) {
 		if err != nil {

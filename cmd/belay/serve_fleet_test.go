@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -15,7 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"belay/configs/round"
+	"belay/devices"
 	"belay/devices/simulator"
+	"belay/store/ledger"
 )
 
 // A crowd is another process full of switches, which counts who reads them.
@@ -199,15 +203,18 @@ func newStation(t testing.TB, c *crowd, customers int, settings string, env ...s
 
 // eachDay is a schedule whose moment is half a day away from now, so that no day
 // begins while a test runs unless its clock is set ahead.
-func eachDay() string {
+func eachDay() string { return "schedules: [{every: '" + inHalfADay() + "', zone: UTC}]\n" }
+
+func inHalfADay() string {
 	at := time.Now().UTC().Add(12 * time.Hour)
-	return fmt.Sprintf("schedules: [{every: '%d %d * * *', zone: UTC}]\n", at.Minute(), at.Hour())
+	return fmt.Sprintf("%d %d * * *", at.Minute(), at.Hour())
 }
 
 // A duty is a service that runs.
 type duty struct {
 	t     testing.TB
 	cmd   *exec.Cmd
+	leash *os.File // it ends when this is closed: with the test, however that ends
 	began time.Time
 	dead  chan struct{}
 
@@ -228,11 +235,65 @@ func serveAt(p *play, ahead time.Duration, args ...string) *duty {
 	return d
 }
 
+// introduced has a service see all devices of an inventory for the first time, so
+// that each is due at its next slot.
+func introduced(p *play, n int) {
+	p.t.Helper()
+	d := serveAt(p, 0)
+	eventually(p.t, func() bool { return len(slotsOf(p)) == n })
+	if code := d.stop(syscall.SIGINT, time.Minute); code != 0 {
+		p.t.Fatalf("it ended with status %d\n%s", code, d.log())
+	}
+}
+
+// openLedger opens the ledger beside the service or after it.
+func openLedger(p *play) *ledger.Ledger {
+	p.t.Helper()
+	l, err := ledger.Open(p.t.Context(), p.path("belay-data"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return l
+}
+
+// slotsOf are the slots that the devices were captured for, as it is on disk.
+func slotsOf(p *play) map[devices.ID]round.Seen {
+	p.t.Helper()
+	l := openLedger(p)
+	defer l.Close()
+	all := map[devices.ID]round.Seen{}
+	for m, err := range l.Marks(p.t.Context(), "slot") {
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		var seen round.Seen
+		if err := json.Unmarshal(m.Value, &seen); err != nil {
+			p.t.Fatal(err)
+		}
+		all[devices.ID(m.Key)] = seen
+	}
+	return all
+}
+
+// eventually waits for what the service does in its own time.
+func eventually(t testing.TB, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); !f(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it never came to that")
+		}
+	}
+}
+
 // begin starts it and does not wait.
 func begin(p *play, ahead time.Duration, args ...string) *duty {
 	p.t.Helper()
 	c := exec.Command("belay-ahead", append([]string{ahead.String(), "serve"}, args...)...)
-	c.Dir, c.Env = p.dir, p.env
+	held, leash, err := os.Pipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	c.Dir, c.Env, c.ExtraFiles = p.dir, append(p.env, "BELAY_LEASH=yes"), []*os.File{held}
 	errs, err := c.StderrPipe()
 	if err != nil {
 		p.t.Fatal(err)
@@ -240,7 +301,8 @@ func begin(p *play, ahead time.Duration, args ...string) *duty {
 	if err := c.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	d := &duty{t: p.t, cmd: c, began: time.Now(), dead: make(chan struct{}), news: make(chan struct{})}
+	_ = held.Close() // the child has its own
+	d := &duty{t: p.t, cmd: c, leash: leash, began: time.Now(), dead: make(chan struct{}), news: make(chan struct{})}
 	go func() {
 		for lines := bufio.NewScanner(errs); lines.Scan(); {
 			d.mu.Lock()
@@ -250,6 +312,7 @@ func begin(p *play, ahead time.Duration, args ...string) *duty {
 			d.mu.Unlock()
 		}
 		_ = c.Wait() // killed, most of the time
+		_ = leash.Close()
 		close(d.dead)
 	}()
 	p.t.Cleanup(func() { d.kill() })
