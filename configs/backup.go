@@ -76,6 +76,8 @@ type Result struct {
 	Identity devices.Identity `json:"identity,omitzero"`  // who the device says it is
 	Reached  devices.Reached  `json:"session,omitzero"`   // how it was reached: algorithms, host key
 
+	Doubted bool `json:"-"` // the checks themselves were in doubt: see Backup.Doubt
+
 	ID  devices.ID `json:"-"`
 	Err error      `json:"-"`
 }

@@ -163,7 +163,7 @@ func (b *Backup) prove(ctx context.Context, v Version, res Result) Result {
 	}
 	doubt := b.doubted(ctx, res.Device)
 	if doubt != nil {
-		res.Verified = false
+		res.Verified, res.Doubted = false, true
 	}
 	switch {
 	case devices.KindOf(unproven) == devices.Damaged:

@@ -167,7 +167,7 @@ func (p *program) tellTaken(ctx context.Context, w *workspace, c change.Change, 
 			State  change.State    `json:"state"`
 			Result *configs.Result `json:"result,omitempty"`
 			Answer *change.Answer  `json:"answer,omitempty"`
-		}{Change: c.ID, State: c.State(p.now(), w.settings.policy(c.Customer)), Answer: a}
+		}{Change: c.ID, State: c.State(p.now(), w.policy(ctx, c.Customer)), Answer: a}
 		if r.Device != "" {
 			out.Result = &r
 		}

@@ -31,7 +31,7 @@ func (p *program) changesCommand() *cobra.Command {
 				if c.Closing != nil && !all {
 					continue
 				}
-				policy := w.settings.policy(c.Customer)
+				policy := w.policy(cmd.Context(), c.Customer)
 				state := c.State(p.now(), policy)
 				if p.json {
 					if err := p.printJSON(map[string]any{"state": state, "change": c}); err != nil {

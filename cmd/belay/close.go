@@ -55,7 +55,7 @@ closed already.`,
 }
 
 func (p *program) runClose(ctx context.Context, w *workspace, c change.Change) error {
-	policy := w.settings.policy(c.Customer)
+	policy := w.policy(ctx, c.Customer)
 	if c.Closing == nil {
 		if err := w.sendOwed(ctx, c); err != nil {
 			for line := range strings.Lines(err.Error()) {

@@ -136,7 +136,7 @@ func (w *workspace) receipt(ctx context.Context, c change.Change) ([]byte, error
 }
 
 func (w *workspace) makeReceipt(ctx context.Context, c change.Change) ([]byte, error) {
-	r, err := change.MakeReceipt(c, w.settings.policy(c.Customer), w.now())
+	r, err := change.MakeReceipt(c, w.policy(ctx, c.Customer), w.now())
 	if err != nil {
 		return nil, err
 	}

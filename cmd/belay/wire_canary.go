@@ -7,6 +7,7 @@ import (
 
 	"belay/cmd/belay/canary"
 	"belay/configs"
+	"belay/configs/change"
 )
 
 // openCanaries has whatever calls a copy verified ask first whether the checks
@@ -34,4 +35,16 @@ func (w *workspace) tryCanaries(ctx context.Context, alarms configs.Alarms, all 
 		seen = slices.DeleteFunc(slices.Clone(sights), func(s canary.Sight) bool { return s.Error != "" })
 	}
 	return sights, errors.Join(err, w.canaryBook(alarms).Record(ctx, seen))
+}
+
+// policy is what the settings ask of a customer's changes, with the doubt that
+// stands at this moment.
+func (w *workspace) policy(ctx context.Context, customer string) change.Policy {
+	p := w.settings.policy(customer)
+	why, err := canary.Doubt(ctx, w.ledger)
+	if err != nil {
+		why = "whether the checks are in doubt cannot be told: " + err.Error()
+	}
+	p.Doubt = why
+	return p
 }

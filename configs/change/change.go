@@ -87,6 +87,7 @@ type Capture struct {
 	Proofs   []configs.Proof       `json:"proofs,omitempty"`
 	Attested string                `json:"attested,omitempty"` // exported by hand: who says so, and that it is this device's
 	Vouched  string                `json:"vouched,omitempty"`  // who accepted shortly before that the configuration had shrunk, and why
+	Doubted  bool                  `json:"doubted,omitempty"`  // the checks were in doubt: it counts for nothing, whatever is proven later
 	Error    string                `json:"error,omitempty"`
 	Seconds  float64               `json:"seconds,omitempty"`
 }

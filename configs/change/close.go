@@ -58,6 +58,9 @@ func (c Change) Lacks(now time.Time, p Policy, receipt string) []Lack {
 	lack := func(kind devices.Kind, next, format string, args ...any) {
 		lacks = append(lacks, Lack{Kind: kind, What: fmt.Sprintf(format, args...), Next: next})
 	}
+	if c.Kind != Install && c.Standing(Before, now, p) == WordDoubted || c.Kind != Remove && c.Standing(After, now, p) == WordDoubted {
+		lack(devices.GateShut, configs.AfterDoubt, "%s", doubtWords(p.Doubt))
+	}
 	if c.Kind != Install && c.Standing(Before, now, p) == WordNothing {
 		next := c.again()
 		if c.Succession != nil && c.Succession.Device == c.Old {
@@ -107,6 +110,11 @@ func (d *Desk) Close(ctx context.Context, c Change, by configs.Person, receipt s
 		return c, err
 	}
 	now, p := d.Now(), d.Policy(c.Customer)
+	if d.Doubt != nil {
+		if p.Doubt, err = d.Doubt(ctx); err != nil {
+			return c, err
+		}
+	}
 	lacks := c.Lacks(now, p, receipt)
 	word := c.Standing(Before, now, p)
 	if c.Kind != Install && word == WordWaived {

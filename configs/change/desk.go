@@ -116,6 +116,7 @@ func (d *Desk) record(ctx context.Context, c Change, r configs.Result, k Capture
 	k.Device, k.Verified, k.Grade = r.ID, r.Verified, configs.Grade{Level: r.Grade, Missing: r.Missing}
 	k.Identity, k.HostKey, k.Proofs = r.Identity, r.Reached.HostKey, r.Proofs
 	k.Checks, k.Error, k.Seconds = append(slices.Clone(r.Checks), k.Checks...), r.Error, r.Seconds
+	k.Doubted = r.Doubted
 	var err error
 	// Of any other outcome the result names the version that stood before.
 	if r.Result == configs.Kept || r.Result == configs.Unchanged {

@@ -149,9 +149,13 @@ func (d *Desk) doubted(ctx context.Context, a *Answer) (bool, error) {
 	if err != nil || why == "" {
 		return false, err
 	}
-	a.Why = append(a.Why, "Belay's checks have failed their own test, so that no backup counts until somebody has found out why: "+why)
+	a.Why = append(a.Why, doubtWords(why))
 	a.Next = configs.AfterDoubt
 	return true, nil
+}
+
+func doubtWords(why string) string {
+	return "Belay's checks have failed their own test, so that no backup counts until somebody has found out why: " + why
 }
 
 // about fills in the version that an answer is about.

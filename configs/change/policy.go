@@ -17,6 +17,10 @@ type Policy struct {
 	TicketTo    string        // the ticket system that is owed the receipt; empty: it is filed beside the attachments
 	Contacts    []Contact     // who may agree to go on without a backup
 	Wording     Wording       // what they agree to
+
+	// Doubt is why no backup may be called verified at this moment: see
+	// Desk.Doubt. The settings do not say; whoever judges asks.
+	Doubt string
 }
 
 func (p Policy) maxAge() time.Duration {

@@ -58,6 +58,9 @@ func MakeReceipt(c Change, p Policy, now time.Time) (Receipt, error) {
 		Opened: c.At, By: c.By, Made: now.UTC(), State: c.State(now, p), Succession: c.Succession,
 		Waivers: c.Waivers, Attests: c.Attests, Gates: c.Gates, Notices: c.Notices, Closing: c.Closing,
 	}
+	if p.Doubt != "" {
+		r.Missing = append(r.Missing, doubtWords(p.Doubt)+".")
+	}
 	if c.Kind != Install {
 		r.Old = c.side(Before, c.Old, c.OldName, now, p)
 		r.Missing = append(r.Missing, c.missing(r.Old, "The old configuration", p)...)

@@ -16,6 +16,7 @@ const (
 	WordWaived   = "WAIVED, not backed up"
 	WordImported = "exported by hand and attested, not verified"
 	WordAttested = "attested, not verified"
+	WordDoubted  = "kept, but the checks are in doubt: not verified"
 	WordNothing  = "not backed up"
 )
 
@@ -27,8 +28,12 @@ var mandatory = []string{configs.CheckAnswered, configs.CheckFailure, configs.Ch
 const readBack = "read back"
 
 // whole tells whether a capture was kept, passed every check, and was read back.
-// One that a person exported by hand was not read twice.
+// One that a person exported by hand was not read twice. Of one that was taken
+// while the checks were in doubt nobody knows whether it is whole.
 func (k Capture) whole() bool {
+	if k.Doubted {
+		return false
+	}
 	has := func(name string) bool {
 		return slices.ContainsFunc(k.Checks, func(c configs.Check) bool { return c.Name == name })
 	}
@@ -191,7 +196,8 @@ func (c Change) attested(at time.Time, p Policy) (Attest, bool) {
 
 // Standing is the word for how the configuration of a phase is kept.
 func (c Change) Standing(phase string, now time.Time, p Policy) string {
-	if k, ok := c.Counts(phase, p); ok {
+	k, ok := c.Counts(phase, p)
+	if ok && p.Doubt == "" {
 		return c.word(k)
 	}
 	if phase == Before {
@@ -201,6 +207,9 @@ func (c Change) Standing(phase string, now time.Time, p Policy) string {
 		if c.vouched(now, p) {
 			return WordAttested
 		}
+	}
+	if ok {
+		return WordDoubted
 	}
 	return WordNothing
 }
@@ -241,12 +250,12 @@ func (c Change) State(now time.Time, p Policy) State {
 	// A removal that was waived has nothing in it that is proven.
 	case c.Kind == Remove && isKept(old),
 		c.Kind == Install && kept,
-		c.Kind == Replace && kept && old != WordNothing:
+		c.Kind == Replace && kept && old != WordNothing && old != WordDoubted:
 		return Proven
 	case c.Succession != nil:
 		return Swapped
 	}
-	if _, ok := c.newest(Before, func(k Capture) bool { return c.enough(k, p) && k.fresh(now, p) }); ok {
+	if _, ok := c.newest(Before, func(k Capture) bool { return c.enough(k, p) && k.fresh(now, p) }); ok && p.Doubt == "" {
 		return Safe
 	}
 	if _, ok, _ := c.waived(); ok {
