@@ -181,7 +181,7 @@ func (m *maker) others() {
 		m.note(Unsaved, n)
 	}
 	for _, a := range in.Alarms {
-		if in.Doubt != "" && a.Cause == configs.AlarmCanary {
+		if in.Doubt != "" && a.Cause == configs.AlarmCanary || in.Disk != "" && a.Cause == configs.AlarmDisk {
 			continue // said already
 		}
 		m.note(Alarm, Note{a.Customer, a.Device, a.Cause + " since " + m.when(a.At) + ": " + a.What, a.Hint})
@@ -201,7 +201,7 @@ func (m *maker) others() {
 		if s.Customer != "" {
 			next = "belay capture --customer " + s.Customer
 		}
-		m.add(Line{Kind: Missed, Customer: s.Customer, What: fmt.Sprintf("schedule %s of %s: its window closed before %s", s.Schedule, m.when(s.Due), wereRead(s.Devices)), Next: next})
+		m.add(Line{Kind: Missed, Customer: s.Customer, What: fmt.Sprintf("the schedule of %s, due %s: its window closed before %s", s.Schedule, m.when(s.Due), wereRead(s.Devices)), Next: next})
 	}
 	m.list(NoSchedule, in.Unscheduled, "no schedule captures it", "no schedule captures them")
 	m.list(Inventory, in.Added, "new in the inventory", "new in the inventory")

@@ -19,7 +19,8 @@ type finding struct {
 	device devices.Device
 	read   configs.Checked
 	kind   string
-	cause  string // its error without what is the device's own: equal for all that fail alike
+	cause  string    // its error without what is the device's own: equal for all that fail alike
+	rests  time.Time // until when its site does, since it was last read; zero: it does not
 }
 
 // wrongKey tells whether it was not the login that was refused, but the device.
@@ -30,6 +31,10 @@ func (f finding) wrongKey() bool {
 // readings counts the devices, and tells of those that somebody has to look at:
 // each alone, or those of one site that fail alike in one line.
 func (m *maker) readings() {
+	rests := map[string]Rest{}
+	for _, r := range m.in.Rests {
+		rests[cmp.Or(string(r.Device), r.Site)] = r
+	}
 	groups := map[string][]finding{}
 	for _, d := range m.in.Devices {
 		f := m.judge(d)
@@ -37,6 +42,10 @@ func (m *maker) readings() {
 			continue
 		}
 		key := d.SiteKey() + "\x00" + f.kind
+		if r := rests[d.SiteKey()]; f.kind == Stale && r.Device == "" && f.read.At.Before(r.Since) {
+			f.rests = r.Until
+			key += "\x00rests"
+		}
 		if f.kind == Refused { // what is wrong with a text is wrong with that text alone
 			key += "\x00" + d.Name
 		}
@@ -44,10 +53,6 @@ func (m *maker) readings() {
 			key += "\x00key"
 		}
 		groups[key] = append(groups[key], f)
-	}
-	rests := map[string]Rest{}
-	for _, r := range m.in.Rests {
-		rests[cmp.Or(string(r.Device), r.Site)] = r
 	}
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
 		g := groups[key]
@@ -130,7 +135,9 @@ func (m *maker) tell(g []finding, rests map[string]Rest) {
 		l.Next = fmt.Sprintf("belay capture --customer %s --site %s", d.Customer, word(d.Site))
 	}
 	l.What = m.state(g) + why(g)
-	switch {
+	switch until := g[0].rests; {
+	case !until.IsZero(): // to try it now may lock the account
+		l.What, l.Next = "not tried, for the site rests until "+m.when(until)+"; "+m.state(g), ""
 	case l.Kind == Refused && (m.in.Held == nil || m.in.Held[d.ID()]):
 		l.What += "; kept as quarantined"
 		if g[0].read.Commit != "" {
@@ -236,7 +243,10 @@ func why(g []finding) string {
 			most = c
 		}
 	}
-	return fmt.Sprintf(": of several causes, %d times %s", kinds[most], most)
+	if kinds[most] == 1 {
+		return fmt.Sprintf(": for %d different reasons, one of them %s", len(kinds), most)
+	}
+	return fmt.Sprintf(": for %d different reasons, most often %s", len(kinds), most)
 }
 
 // word is a name as one word of a command.
@@ -253,6 +263,7 @@ func cause(d devices.Device, text string) string {
 	if _, rest, ok := strings.Cut(text, " "+d.String()+": "); ok {
 		text = rest
 	}
+	text = strings.ReplaceAll(text, `login "`+d.String()+`"`, "its login") // which may be the only one that is named so
 	text = strings.ReplaceAll(text, d.String(), "it")
 	text = dialed.ReplaceAllString(text, "")
 	if d.Address != "" {

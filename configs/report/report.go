@@ -65,7 +65,7 @@ type Rest struct {
 
 // A Miss is a run of a schedule that did not begin within its window.
 type Miss struct {
-	Schedule string // as the settings name it
+	Schedule string // what it is for, as "customer acme"
 	Customer string // empty: of several
 	Due      time.Time
 	Devices  int

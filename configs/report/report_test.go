@@ -147,7 +147,7 @@ func nights(t *testing.T) map[string]report.Input {
 	n = fleet(40)
 	n.Removed = []string{"acme/sw-old", "acme/sw-older"}
 	n.Renamed = []report.Rename{{ID: n.Devices[0].ID(), Old: "acme/sw-x", New: n.Devices[0].String()}}
-	n.Missed = []report.Miss{{Schedule: "nightly", Customer: "globex", Due: morning.Add(-8 * time.Hour), Devices: 12}}
+	n.Missed = []report.Miss{{Schedule: "customer globex", Customer: "globex", Due: morning.Add(-8 * time.Hour), Devices: 12}}
 	n.Unsaved = []report.Note{{Customer: "acme", Device: n.Devices[6].ID(), What: "its running configuration is not saved", Next: "belay capture " + n.Devices[6].String()}}
 	n.Remotes = []report.Remote{{Customer: "acme", Since: morning.Add(-50 * time.Hour), Error: "the remote has commits that are not in this history"}}
 	n.Damages = []report.Note{{Customer: "globex", Device: n.Devices[7].ID(), What: "the original of version 1234567890 cannot be opened; the remote has a good one", Next: "belay verify --customer globex"}}

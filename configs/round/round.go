@@ -23,6 +23,10 @@ import (
 // slots is the kind of the marks that say which slot a device was captured for.
 const slots = "slot"
 
+// Left is the act of a device that the inventory names no longer: from then on
+// nothing captures it.
+const Left = "leave the inventory"
+
 // A Seen is what is remembered of a device.
 type Seen struct {
 	Slot  time.Time `json:"slot,omitzero"` // of the schedule, that it was last captured for
@@ -79,8 +83,11 @@ func (r *Rounds) Tick(ctx context.Context) error {
 		return err
 	}
 	now := r.Now()
-	began, due := r.due(now)
+	began, due, left := r.due(now)
 	err := r.flush(ctx)
+	for _, id := range left {
+		err = errors.Join(err, r.Ledger.Append(ctx, configs.Event{At: now, Customer: id.Customer(), Device: id, By: r.By, Act: Left}))
+	}
 	if began && r.Began != nil {
 		r.Began(ctx, now)
 	}
@@ -135,7 +142,7 @@ func (r *Rounds) load(ctx context.Context) error {
 
 // due chooses what to capture now and opens a round for it. Devices that left
 // the inventory are forgotten: one that comes back begins anew.
-func (r *Rounds) due(now time.Time) (began bool, list []devices.Device) {
+func (r *Rounds) due(now time.Time) (began bool, list []devices.Device, left []devices.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	there := map[devices.ID]bool{}
@@ -159,12 +166,14 @@ func (r *Rounds) due(now time.Time) (began bool, list []devices.Device) {
 		if !there[id] {
 			delete(r.seen, id)
 			r.changed[id] = true
+			left = append(left, id)
 		}
 	}
+	slices.Sort(left)
 	if len(list) > 0 && r.open == nil {
 		r.open, began = &Round{Began: now}, true
 	}
-	return began, list
+	return began, list, left
 }
 
 // told takes a result. One that was cut off by the end of the service leaves the

@@ -160,6 +160,17 @@ func TestADeviceThatCameWaitsForItsSlotAndOneThatLeftIsForgotten(t *testing.T) {
 	if diff := cmp.Diff([]string{"acme/new"}, left); diff != "" {
 		t.Errorf("remembered (-want +got):\n%s", diff)
 	}
+	want := configs.Event{At: day(3, 2, 0), Customer: "acme", Device: "acme/fw", By: configs.Person{Name: "belay"}, Act: Left}
+	var got []configs.Event
+	for _, e := range events(t, s) {
+		if e.Act == Left {
+			e.Seq = 0
+			got = append(got, e)
+		}
+	}
+	if diff := cmp.Diff([]configs.Event{want}, got); diff != "" {
+		t.Errorf("recorded of those that left (-want +got):\n%s", diff)
+	}
 }
 
 func TestADeviceRemovedWhileItIsCapturedHoldsNothingUp(t *testing.T) {
