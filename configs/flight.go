@@ -17,9 +17,9 @@ type flight struct {
 	stopped bool // ended because whoever ordered it went away
 }
 
-// serves tells whether a capture by o is what p asks for too. One that belongs
+// Serves tells whether a capture by o is what p asks for too. One that belongs
 // to a change, or that a person vouches for, is never replaced by a plain one.
-func (o Order) serves(p Order) bool {
+func (o Order) Serves(p Order) bool {
 	o.By, p.By = Person{}, Person{}
 	return reflect.DeepEqual(p, o) || reflect.DeepEqual(p, Order{})
 }
@@ -37,7 +37,7 @@ func (b *Backup) Capture(ctx context.Context, d devices.Device, o Order) Result 
 		case <-ctx.Done():
 			return failure(Result{Device: d.String(), ID: d.ID()}, ctx.Err())
 		}
-		if f.order.serves(o) && !f.stopped {
+		if f.order.Serves(o) && !f.stopped {
 			return f.result
 		}
 	}

@@ -188,7 +188,7 @@ func (e *Engine) prepare() {
 // triggered x may not show what changed.
 func (e *Engine) queue(x *errand, wary bool) {
 	if r := e.reader(x.id); r != nil {
-		if x.job.Why != Triggered && serves(r.job.Order, x.job.Order) {
+		if x.job.Why != Triggered && r.job.Order.Serves(x.job.Order) {
 			e.ride(x, r)
 		} else {
 			e.move(x, held)

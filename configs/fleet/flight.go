@@ -40,7 +40,7 @@ func within(n, limit int) bool { return limit <= 0 || n < limit }
 func (e *Engine) begin(x *errand) {
 	e.move(x, reading)
 	for y := e.known[x.id]; y != nil; y = y.twin {
-		if y != x && (y.state == waiting || y.state == held || y.state == pausing) && serves(x.job.Order, y.job.Order) {
+		if y != x && (y.state == waiting || y.state == held || y.state == pausing) && x.job.Order.Serves(y.job.Order) {
 			e.ride(y, x)
 		}
 	}

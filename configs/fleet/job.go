@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"errors"
-	"reflect"
 	"time"
 
 	"belay/configs"
@@ -46,13 +45,6 @@ type Final struct {
 	configs.Result
 	Job   *Job
 	Tries int // readings of the device that were made for it; 0: none, it rests or was left out
-}
-
-// serves tells whether a reading by o is what p asks for too: the rule by which
-// configs.Backup lets two captures of one device be one.
-func serves(o, p configs.Order) bool {
-	o.By, p.By = configs.Person{}, configs.Person{}
-	return reflect.DeepEqual(p, configs.Order{}) || reflect.DeepEqual(p, o)
 }
 
 // errLate is what becomes of a job whose time was over before its turn came.

@@ -248,7 +248,7 @@ func (e *Engine) enter(l *lane) {
 	l.customer.count(l.key.asked, 1)
 }
 
-// leave gives the places back that leave takes no telling for.
+// leave gives the places back, at the site and on the jump hosts.
 func (e *Engine) leave(l *lane) {
 	if l.site != nil {
 		l.site.busy--

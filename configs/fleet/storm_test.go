@@ -203,7 +203,7 @@ func (s *storm) stands() {
 					s.t.Errorf("%s is held by nothing", x.id)
 				}
 			case riding:
-				if read == nil || !slices.Contains(read.riders, x) || !serves(read.job.Order, x.job.Order) {
+				if read == nil || !slices.Contains(read.riders, x) || !read.job.Order.Serves(x.job.Order) {
 					s.t.Errorf("%s rides on nothing", x.id)
 				}
 			case reading:
