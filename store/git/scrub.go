@@ -36,56 +36,37 @@ func (s *Store) Reread(ctx context.Context, customer, after string, open func(se
 	}
 }
 
-func (s *Store) reread(ctx context.Context, customer, after string, open func([]byte) ([]byte, error), yield func(Verified) bool) (err error) {
-	r, err := s.repo(customer)
-	if err != nil {
-		return err
-	}
-	if ok, err := r.exists(); !ok || err != nil {
-		return err
-	}
-	if err := r.settleTags(ctx); err != nil {
-		return err
-	}
-	refs, unread := r.refs(tagRoot) // before main: each one's version is in it by then
-	head, err := r.head()
-	if err != nil {
-		return err
-	}
-	rd, err := r.open()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rd.close()) }()
-	tags := rd.tagsByVersion(refs, unread)
-	line, torn := rd.line(ctx, head)
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	for _, h := range line {
-		tags.found[h] = true
-	}
-	if torn != nil {
-		tags.of = map[plumbing.Hash][]namedTag{} // whose version is not there cannot be told
-	}
-	from := 0
-	if after != "" {
-		from = slices.Index(line, plumbing.NewHash(after)) + 1
-	}
-	more, err := rd.forward(ctx, line, from, tags, open, torn != nil, yield)
-	if err != nil || !more {
-		return err
-	}
-	for _, v := range tags.astray() {
-		v.Through = 1
-		if !yield(v) {
-			return nil
+func (s *Store) reread(ctx context.Context, customer, after string, open func([]byte) ([]byte, error), yield func(Verified) bool) error {
+	return s.inspect(ctx, customer, func(r *repo, rd *reader, head plumbing.Hash, tags *changeTags) error {
+		line, torn := rd.line(ctx, head)
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-	}
-	if head, err = r.head(); err != nil { // as it is by now: the note of where it was is kept up
-		return errors.Join(torn, err)
-	}
-	return errors.Join(torn, r.continues(ctx, head))
+		for _, h := range line {
+			tags.found[h] = true
+		}
+		if torn != nil {
+			tags.of = map[plumbing.Hash][]namedTag{} // whose version is not there cannot be told
+		}
+		from := 0
+		if after != "" {
+			from = slices.Index(line, plumbing.NewHash(after)) + 1
+		}
+		more, err := rd.forward(ctx, line, from, tags, open, torn != nil, yield)
+		if err != nil || !more {
+			return err
+		}
+		for _, v := range tags.astray() {
+			v.Through = 1
+			if !yield(v) {
+				return nil
+			}
+		}
+		if head, err = r.head(); err != nil { // as it is by now: the note of where it was is kept up
+			return errors.Join(torn, err)
+		}
+		return errors.Join(torn, r.continues(ctx, head))
+	})
 }
 
 // line is the line of commits that ends at head, the oldest first. Where it

@@ -45,7 +45,34 @@ func (s *Store) Verify(ctx context.Context, customer string, share, offset float
 	}
 }
 
-func (s *Store) verify(ctx context.Context, customer string, share, offset float64, open func([]byte) ([]byte, error), yield func(Verified) bool) (err error) {
+func (s *Store) verify(ctx context.Context, customer string, share, offset float64, open func([]byte) ([]byte, error), yield func(Verified) bool) error {
+	return s.inspect(ctx, customer, func(_ *repo, rd *reader, head plumbing.Hash, tags *changeTags) error {
+		for c, err := range rd.walk(ctx, head) {
+			if err != nil {
+				return err
+			}
+			tags.found[c.Hash] = true
+			for _, ch := range c.kept() {
+				if !drawn(c.Hash, ch.name, share, offset) {
+					continue
+				}
+				if !yield(rd.verify(c, ch, tags, open)) {
+					return nil
+				}
+			}
+		}
+		for _, v := range tags.astray() {
+			if !yield(v) {
+				return nil
+			}
+		}
+		return nil
+	})
+}
+
+// inspect opens a customer's history for all of it to be read again, the tags of
+// changes beside it. A customer without one has nothing to read.
+func (s *Store) inspect(ctx context.Context, customer string, do func(r *repo, rd *reader, head plumbing.Hash, tags *changeTags) error) (err error) {
 	r, err := s.repo(customer)
 	if err != nil {
 		return err
@@ -66,27 +93,7 @@ func (s *Store) verify(ctx context.Context, customer string, share, offset float
 		return err
 	}
 	defer func() { err = errors.Join(err, rd.close()) }()
-	tags := rd.tagsByVersion(refs, unread)
-	for c, err := range rd.walk(ctx, head) {
-		if err != nil {
-			return err
-		}
-		tags.found[c.Hash] = true
-		for _, ch := range c.kept() {
-			if !drawn(c.Hash, ch.name, share, offset) {
-				continue
-			}
-			if !yield(rd.verify(c, ch, tags, open)) {
-				return nil
-			}
-		}
-	}
-	for _, v := range tags.astray() {
-		if !yield(v) {
-			return nil
-		}
-	}
-	return nil
+	return do(r, rd, head, rd.tagsByVersion(refs, unread))
 }
 
 // kept are the changes of a commit that made a version.
