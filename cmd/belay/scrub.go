@@ -93,7 +93,7 @@ func (p *program) runScrub(ctx context.Context, s *scrub.Scrub, all bool) error 
 		err = errors.Join(err, p.printJSON(map[string]any{"items": r.Items, "bytes": r.Bytes, "found": len(r.Found), "standing": r.Standing, "cleared": r.Cleared,
 			"unread": len(r.Unread), "done": r.Done, "completed": r.Completed, "late": r.Late}))
 	} else if err == nil {
-		err = p.say("%d read again, %s: %d found damaged, %d whole again; %s\n", r.Items, size(r.Bytes), len(r.Found), r.Cleared, passed(r.Done, r.Completed))
+		err = p.say("%d read again, %s: %d found damaged, %d whole again; %s\n", r.Items, size(r.Bytes), len(r.Found), r.Cleared, passed(r.Done, r.Completed && len(r.Unread) == 0))
 	}
 	return errors.Join(scrubVerdict(r.Standing, r.Away, len(r.Unread)), err)
 }

@@ -43,8 +43,8 @@ func TestNothingIsClosedAsVerifiedWhileThereIsADoubt(t *testing.T) {
 	s := newScene(t)
 	why := ""
 	s.in(&why)
-	c, _, _ := s.before()
-	c, _ = s.after()
+	s.before()
+	c, _ := s.after()
 	s.post(c, "aa", "store")
 	why = "a canary was kept: half a configuration"
 	_, err := s.Close(t.Context(), c, ada, "aa")

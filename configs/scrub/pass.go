@@ -31,7 +31,7 @@ type pass struct {
 	Through float64           `json:"through"`        // of the shelf at which it is
 	Since   time.Time         `json:"since"`          // when the customer at which it is was begun
 	Owed    map[string]string `json:"owed,omitempty"` // shelves that could not be read, by place, and why
-	Last    time.Time         `json:"last,omitzero"`  // when the pass before ended
+	Last    time.Time         `json:"last,omitzero"`  // when the last whole pass ended
 	Took    int64             `json:"took,omitempty"` // bytes of the pass before
 }
 
@@ -93,10 +93,17 @@ func (s *Scrub) save(ctx context.Context, p *pass, raw *[]byte) error {
 func (p pass) begin(now time.Time) pass {
 	next := pass{Number: p.Number + 1, Began: now, Since: now, Owed: p.Owed, Last: p.Last, Took: p.Took}
 	if !p.Ended.IsZero() {
-		next.Last, next.Took = p.Ended, p.Bytes
+		next.Took = p.Bytes
+	}
+	if p.whole() {
+		next.Last = p.Ended
 	}
 	return next
 }
+
+// whole tells whether a pass has read all that there was: one that ended and
+// could not read a shelf has not.
+func (p pass) whole() bool { return !p.Ended.IsZero() && len(p.Owed) == 0 }
 
 // rewind takes a pass to a clock that was set back, so that as much time has
 // gone by in it as before.

@@ -52,7 +52,7 @@ func (s *Scrub) Progress(ctx context.Context) (Progress, error) {
 func (s *Scrub) progress(p pass) Progress {
 	now := Progress{Began: p.Began, Ended: p.Ended, Done: p.Done, Items: p.Items, Bytes: p.Bytes, Customer: p.At.Customer, Shelf: p.At.Shelf,
 		Late: s.late(p, s.Now()), Completed: p.Last, Unread: maps.Clone(p.Owed)}
-	if !p.Ended.IsZero() {
+	if p.whole() {
 		now.Completed = p.Ended
 	}
 	return now

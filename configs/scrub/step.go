@@ -262,8 +262,7 @@ func (w *walk) again(ctx context.Context) error {
 			continue
 		}
 		if i >= w.next {
-			delete(w.pass.Owed, name) // its turn is still to come
-			continue
+			continue // its turn is still to come; until then it is owed
 		}
 		if !w.until.IsZero() && !w.Now().Before(w.until) {
 			return errEnough
