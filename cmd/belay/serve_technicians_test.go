@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -107,7 +108,7 @@ func TestTechniciansGoBeforeTheNight(t *testing.T) {
 	if strings.Contains(d.log(), "the round ended") {
 		t.Error("the night was over: the test shows little")
 	}
-	if code := d.stop(15, 30*time.Second); code != 0 {
+	if code := d.stop(syscall.SIGTERM, 30*time.Second); code != 0 {
 		t.Errorf("it ended with status %d\n%.8000s", code, d.log())
 	}
 	for i := range customers {
@@ -171,7 +172,7 @@ func BenchmarkTechnicians(b *testing.B) {
 				b.ReportMetric(extra[len(extra)*95/100].Seconds(), "s-extra-p95")
 				b.ReportMetric(extra[len(extra)-1].Seconds(), "s-extra-p100")
 				b.ReportMetric(float64(busy), "sessions-at-the-end")
-				d.stop(15, time.Minute)
+				d.stop(syscall.SIGTERM, time.Minute)
 			}
 		})
 	}
