@@ -26,8 +26,10 @@ import (
 	"belay/drivers"
 )
 
-// most is how long all canaries together may take; one alone gets the same.
-const most = 5 * time.Second
+// most is how long the canaries of a night may take together; one alone gets the
+// same. It is seconds of work, but beside a round whose sessions want the processor
+// too, and one that could not be tried is a red night.
+const most = time.Minute
 
 // A Sight is what was seen of one canary.
 type Sight struct {
@@ -78,7 +80,7 @@ func Run(ctx context.Context, catalog *drivers.Catalog, now func() time.Time) ([
 
 // All captures every canary that there is: each thing that may be wrong with each vendor.
 func All(ctx context.Context, catalog *drivers.Catalog, now func() time.Time) ([]Sight, error) {
-	a := &aviary{catalog: catalog, now: now, within: 12 * most}
+	a := &aviary{catalog: catalog, now: now, within: 4 * most}
 	return a.run(ctx, false)
 }
 
