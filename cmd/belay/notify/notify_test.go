@@ -276,8 +276,7 @@ func TestAServiceThatHangsHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	open := make(chan struct{})
 	var once sync.Once
-	hits := 0
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { hits++; <-open }))
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-open }))
 	defer s.Close()
 	defer once.Do(func() { close(open) })
 	post := to("generic://" + strings.TrimPrefix(s.URL, "http://") + "/canary-token?disabletls=yes")
