@@ -10,6 +10,7 @@ import (
 	"belay/configs"
 	"belay/configs/alarm"
 	"belay/configs/report"
+	"belay/configs/round"
 	"belay/configs/watch"
 	"belay/devices"
 )
@@ -35,6 +36,9 @@ func (s *server) sendDigests(ctx context.Context, w *workspace) error {
 		return nil
 	}
 	due := t.Digest.last(s.p.now())
+	if s.catchesUp(due) {
+		return nil
+	}
 	var errs []error
 	for _, channel := range t.Digest.To {
 		if err := s.sendDigest(ctx, w, channel, due); err != nil {
@@ -42,6 +46,19 @@ func (s *server) sendDigests(ctx context.Context, w *workspace) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// catchingUp is how long after a start a digest may wait for what was due before.
+const catchingUp = time.Hour
+
+// catchesUp tells whether a service that was down when a digest was due is still
+// capturing what it missed: the digest would tell of what is being mended.
+func (s *server) catchesUp(due time.Time) bool {
+	if since := s.p.now().Sub(s.since); !s.since.After(due) || since < 0 || since >= catchingUp {
+		return false
+	}
+	_, _, busy := s.rounds.Underway()
+	return busy || s.chores.last(tickChore).IsZero()
 }
 
 func (s *server) sendDigest(ctx context.Context, w *workspace, channel string, due time.Time) error {
@@ -81,9 +98,17 @@ func (s *server) sendDigest(ctx context.Context, w *workspace, channel string, d
 	return remember(sentDigest{Due: due})
 }
 
-// digestSchedule adds what the schedules tell: runs that did not happen and
-// devices that none is for.
+// digestSchedule adds what the schedules tell: runs that did not happen, devices
+// that none is for, and those that nothing captures any more.
 func (w *workspace) digestSchedule(ctx context.Context, in *report.Input) error {
+	for e, err := range w.ledger.Events(ctx, configs.Filter{Act: round.Left, Since: in.Since}) {
+		if err != nil {
+			return err
+		}
+		if _, back := w.byID[e.Device]; !back {
+			in.Removed = append(in.Removed, string(e.Device))
+		}
+	}
 	if len(w.settings.Schedules) == 0 {
 		return nil
 	}
@@ -115,6 +140,7 @@ func (w *workspace) digestSchedule(ctx context.Context, in *report.Input) error 
 			m.Customer = ""
 		}
 		m.Devices++
+		m.Of = append(m.Of, d.ID())
 	}
 	for i := range w.settings.Schedules { // in their order
 		if m := missed[i]; m != nil {

@@ -112,6 +112,7 @@ type maker struct {
 	rank   map[string]int
 	counts Counts
 	lines  []Line
+	keys   []finding // host keys that were told of
 }
 
 func (m *maker) add(l Line) {
@@ -146,10 +147,13 @@ func (m *maker) general() {
 	if c := in.Canaries; c != nil {
 		m.counts.Caught, m.counts.Canaries = c.Caught, c.All
 		for _, k := range c.Kept {
+			if strings.Contains(in.Doubt, k) {
+				continue // said already
+			}
 			m.add(Line{Kind: Canary, What: "a canary was kept: " + k + "; what else was kept in that run may be as bad", Next: "belay canaries"})
 		}
 		if missing := c.All - c.Caught - len(c.Kept); missing > 0 {
-			m.add(Line{Kind: Canary, What: fmt.Sprintf("%d of %d canaries were not tried", missing, c.All)})
+			m.add(Line{Kind: Canary, What: fmt.Sprintf("%d of %d canaries could not be tried", missing, c.All), Next: "belay canaries"})
 		}
 	}
 	if in.Disk != "" {
@@ -181,7 +185,8 @@ func (m *maker) others() {
 		m.note(Unsaved, n)
 	}
 	for _, a := range in.Alarms {
-		if in.Doubt != "" && a.Cause == configs.AlarmCanary || in.Disk != "" && a.Cause == configs.AlarmDisk {
+		if in.Doubt != "" && a.Cause == configs.AlarmCanary || in.Disk != "" && a.Cause == configs.AlarmDisk ||
+			a.Cause == configs.AlarmHostKey && slices.ContainsFunc(m.keys, func(f finding) bool { return f.device.ID() == a.Device }) {
 			continue // said already
 		}
 		m.note(Alarm, Note{a.Customer, a.Device, a.Cause + " since " + m.when(a.At) + ": " + a.What, a.Hint})

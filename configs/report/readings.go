@@ -38,7 +38,7 @@ func (m *maker) readings() {
 	groups := map[string][]finding{}
 	for _, d := range m.in.Devices {
 		f := m.judge(d)
-		if f.kind == "" {
+		if f.kind == "" || f.kind == Stale && m.missed(f) {
 			continue
 		}
 		key := d.SiteKey() + "\x00" + f.kind
@@ -75,6 +75,13 @@ func (m *maker) readings() {
 		}
 		m.add(l)
 	}
+}
+
+// missed tells whether a device is stale because its schedule was missed, which is
+// told by itself.
+func (m *maker) missed(f finding) bool {
+	good := f.read.Result == configs.Kept || f.read.Result == configs.Unchanged
+	return good && slices.ContainsFunc(m.in.Missed, func(s Miss) bool { return slices.Contains(s.Of, f.device.ID()) })
 }
 
 // judge puts a device where it is counted.
@@ -149,7 +156,9 @@ func (m *maker) tell(g []finding, rests map[string]Rest) {
 		}
 	case l.Kind == Denied:
 		if g[0].wrongKey() {
+			l.What += "; compare the fingerprint on the device itself first"
 			l.Next = "belay devices trust " + strings.Join(l.Devices, " ")
+			m.keys = append(m.keys, g...)
 		}
 		for _, f := range g {
 			l.What += m.rested(rests, string(f.device.ID()), len(g) > 1, f.device.Name)
@@ -263,7 +272,9 @@ func cause(d devices.Device, text string) string {
 	if _, rest, ok := strings.Cut(text, " "+d.String()+": "); ok {
 		text = rest
 	}
-	text = strings.ReplaceAll(text, `login "`+d.String()+`"`, "its login") // which may be the only one that is named so
+	for _, key := range []string{d.String(), d.SiteKey(), d.Customer} { // what logins are named after
+		text = strings.ReplaceAll(text, `login "`+key+`"`, "its login")
+	}
 	text = strings.ReplaceAll(text, d.String(), "it")
 	text = dialed.ReplaceAllString(text, "")
 	if d.Address != "" {

@@ -69,6 +69,7 @@ type Miss struct {
 	Customer string // empty: of several
 	Due      time.Time
 	Devices  int
+	Of       []devices.ID // these, where they are known
 }
 
 // A Note is one sentence about a device or a customer.
