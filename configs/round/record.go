@@ -13,6 +13,15 @@ import (
 // Record appends one event for each customer: the counts, and every device with
 // which something was else than unchanged.
 func Record(ctx context.Context, l configs.Ledger, act string, by configs.Person, o configs.Order, began time.Time, results []configs.Result) error {
+	var errs []error
+	for _, e := range eventsOf(act, by, o, began, results) {
+		errs = append(errs, l.Append(ctx, e))
+	}
+	return errors.Join(errs...)
+}
+
+// eventsOf are the events of Record, by customer.
+func eventsOf(act string, by configs.Person, o configs.Order, began time.Time, results []configs.Result) (list []configs.Event) {
 	byCustomer := map[string]map[string]any{}
 	for _, r := range results {
 		customer := r.ID.Customer()
@@ -39,11 +48,10 @@ func Record(ctx context.Context, l configs.Ledger, act string, by configs.Person
 		}
 		exceptions[r.Device] = exception(r)
 	}
-	var errs []error
 	for _, customer := range slices.Sorted(maps.Keys(byCustomer)) {
-		errs = append(errs, l.Append(ctx, configs.Event{At: began, Customer: customer, By: by, Act: act, Detail: byCustomer[customer]}))
+		list = append(list, configs.Event{At: began, Customer: customer, By: by, Act: act, Detail: byCustomer[customer]})
 	}
-	return errors.Join(errs...)
+	return list
 }
 
 // exception is what is recorded of one device.

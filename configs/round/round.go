@@ -56,6 +56,7 @@ type Rounds struct {
 	changed map[devices.ID]bool // not on disk yet
 	pending map[devices.ID]time.Time
 	open    *Round
+	unsaid  []configs.Event // not in the ledger yet
 }
 
 // A Round is what came of one.
@@ -70,10 +71,11 @@ type Round struct {
 func (r Round) Devices() int { return len(r.Results) + r.Unchanged }
 
 // A round is over when nothing is due for so long; or, where something always is,
-// after so long.
+// after so long. One that waits for a device that never answers ends without it.
 const (
 	quiet   = 10 * time.Minute
 	longest = time.Hour
+	stuck   = 12 * time.Hour
 )
 
 // Tick begins what is due, writes down what was done, and ends the round when it
@@ -83,11 +85,8 @@ func (r *Rounds) Tick(ctx context.Context) error {
 		return err
 	}
 	now := r.Now()
-	began, due, left := r.due(now)
+	began, due := r.due(now)
 	err := r.flush(ctx)
-	for _, id := range left {
-		err = errors.Join(err, r.Ledger.Append(ctx, configs.Event{At: now, Customer: id.Customer(), Device: id, By: r.By, Act: Left}))
-	}
 	if began && r.Began != nil {
 		r.Began(ctx, now)
 	}
@@ -95,18 +94,25 @@ func (r *Rounds) Tick(ctx context.Context) error {
 		r.Submit(ctx, d, func(res configs.Result) { r.told(d.ID(), res) })
 	}
 	ended := r.over(now)
-	if ended == nil {
-		return err
+	if err == nil { // or else it would be waited for twice
+		err = r.say(ctx)
 	}
-	err = errors.Join(err, Record(ctx, r.Ledger, "capture", r.By, configs.Order{}, ended.Began, ended.Results), r.record(ctx, *ended))
-	if r.Ended != nil {
+	if ended != nil && r.Ended != nil {
 		r.Ended(ctx, *ended)
 	}
 	return err
 }
 
-// Flush writes down what was done since the last Tick.
-func (r *Rounds) Flush(ctx context.Context) error { return r.flush(ctx) }
+// Flush writes down what was done since the last Tick, also of the round under
+// way: the service ends, and what is still due is another round's.
+func (r *Rounds) Flush(ctx context.Context) error {
+	r.mu.Lock()
+	if r.open != nil && r.open.Devices() > 0 {
+		r.end(r.Now())
+	}
+	r.mu.Unlock()
+	return errors.Join(r.flush(ctx), r.say(ctx))
+}
 
 // Underway is when the open round began and how many devices it waits for.
 func (r *Rounds) Underway() (began time.Time, pending int, ok bool) {
@@ -142,7 +148,7 @@ func (r *Rounds) load(ctx context.Context) error {
 
 // due chooses what to capture now and opens a round for it. Devices that left
 // the inventory are forgotten: one that comes back begins anew.
-func (r *Rounds) due(now time.Time) (began bool, list []devices.Device, left []devices.ID) {
+func (r *Rounds) due(now time.Time) (began bool, list []devices.Device) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	there := map[devices.ID]bool{}
@@ -162,6 +168,7 @@ func (r *Rounds) due(now time.Time) (began bool, list []devices.Device, left []d
 			list = append(list, d)
 		}
 	}
+	var left []devices.ID
 	for id := range r.seen {
 		if !there[id] {
 			delete(r.seen, id)
@@ -170,10 +177,13 @@ func (r *Rounds) due(now time.Time) (began bool, list []devices.Device, left []d
 		}
 	}
 	slices.Sort(left)
+	for _, id := range left {
+		r.unsaid = append(r.unsaid, configs.Event{At: now, Customer: id.Customer(), Device: id, By: r.By, Act: Left})
+	}
 	if len(list) > 0 && r.open == nil {
 		r.open, began = &Round{Began: now}, true
 	}
-	return began, list, left
+	return began, list
 }
 
 // told takes a result. One that was cut off by the end of the service leaves the
@@ -192,6 +202,9 @@ func (r *Rounds) told(id devices.ID, res configs.Result) {
 	if s, there := r.seen[id]; there {
 		s.Slot = slot
 		r.seen[id], r.changed[id] = s, true
+	}
+	if r.open == nil { // it took longer than its round
+		r.open = &Round{Began: r.Now()}
 	}
 	if res.Verified {
 		r.open.Verified++
@@ -243,20 +256,51 @@ func (r *Rounds) flush(ctx context.Context) error {
 func (r *Rounds) over(now time.Time) *Round {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.open == nil || len(r.pending) > 0 {
+	if r.open == nil {
 		return nil
 	}
-	if next := r.Next(now); !next.IsZero() && next.Sub(now) < quiet && now.Sub(r.open.Began) < longest {
+	age := now.Sub(r.open.Began)
+	if len(r.pending) > 0 && age < stuck {
 		return nil
 	}
+	if next := r.Next(now); !next.IsZero() && next.Sub(now) < quiet && age < longest {
+		return nil
+	}
+	return r.end(now)
+}
+
+// end closes the open round. Its events wait to be said.
+func (r *Rounds) end(now time.Time) *Round {
 	ended := r.open
 	ended.Ended = now
 	r.open = nil
+	r.unsaid = append(append(r.unsaid, eventsOf("capture", r.By, configs.Order{}, ended.Began, ended.Results)...), r.event(*ended))
 	return ended
 }
 
-// record appends the round itself: what concerns no customer alone.
-func (r *Rounds) record(ctx context.Context, ended Round) error {
+// say appends what waits to be said. What the ledger does not take waits for the
+// next time, behind the rest: what a round came to is not lost to a locked ledger.
+func (r *Rounds) say(ctx context.Context) error {
+	for {
+		r.mu.Lock()
+		if len(r.unsaid) == 0 {
+			r.mu.Unlock()
+			return nil
+		}
+		e := r.unsaid[0]
+		r.unsaid = r.unsaid[1:]
+		r.mu.Unlock()
+		if err := r.Ledger.Append(ctx, e); err != nil {
+			r.mu.Lock()
+			r.unsaid = append(r.unsaid, e)
+			r.mu.Unlock()
+			return &devices.Error{Kind: devices.KindOf(err), Op: "record the round", Err: err}
+		}
+	}
+}
+
+// event is the round itself: what concerns no customer alone.
+func (r *Rounds) event(ended Round) configs.Event {
 	detail := map[string]any{
 		"began": ended.Began.UTC().Format(time.RFC3339), "devices": ended.Devices(), "verified": ended.Verified,
 		"seconds": ended.Ended.Sub(ended.Began).Round(time.Second).Seconds(),
@@ -268,9 +312,5 @@ func (r *Rounds) record(ctx context.Context, ended Round) error {
 		n, _ := detail[string(res.Result)].(int)
 		detail[string(res.Result)] = n + 1
 	}
-	err := r.Ledger.Append(ctx, configs.Event{At: ended.Ended, By: r.By, Act: "round", Detail: detail})
-	if err != nil {
-		return &devices.Error{Kind: devices.KindOf(err), Op: "record the round", Err: err}
-	}
-	return nil
+	return configs.Event{At: ended.Ended, By: r.By, Act: "round", Detail: detail}
 }
