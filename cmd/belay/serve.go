@@ -144,6 +144,7 @@ func (s *server) run(ctx context.Context) (err error) {
 		stop()
 		wg.Wait()
 		s.beside.Wait()
+		s.events.close() // opened meanwhile by whoever was reading the settings again
 	}()
 	if err := s.listen(ctx, &wg, w); err != nil {
 		return err
@@ -167,13 +168,24 @@ func (s *server) run(ctx context.Context) (err error) {
 	}
 }
 
-// end waits for what is under way and writes down what was done.
+// endWithin is how long what is under way when the service stops may take, and
+// writing down what was done. A systemd unit waits for longer than both.
+const (
+	endWithin   = 90 * time.Second
+	writeWithin = 20 * time.Second
+)
+
+// end waits for what is under way and writes down what was done, also where
+// something hung.
 func (s *server) end(ctx context.Context) error {
-	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), 90*time.Second)
+	ctx = context.WithoutCancel(ctx)
+	waiting, done := context.WithTimeout(ctx, endWithin)
 	defer done()
-	err := s.engine.Wait(ctx)
+	err := s.engine.Wait(waiting)
 	s.events.close()
-	return errors.Join(err, s.rounds.Flush(ctx))
+	writing, done := context.WithTimeout(ctx, writeWithin)
+	defer done()
+	return errors.Join(err, s.rounds.Flush(writing))
 }
 
 // tellSystemd tells systemd, where it listens; elsewhere nobody is told.
@@ -208,13 +220,17 @@ func (s *server) listen(ctx context.Context, wg *sync.WaitGroup, w *workspace) e
 	if err != nil {
 		s.log.Warn("commands cannot ask this service: they work beside it", "error", err.Error())
 	} else {
-		requests := &http.Server{Handler: s.requests(), ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+		requests := &http.Server{Handler: s.requests(ctx), ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 		wg.Go(func() {
-			if err := requests.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			if err := requests.Serve(l); err != nil && ctx.Err() == nil {
 				s.log.Error("requests of commands", "error", err.Error())
 			}
+			// What is under way is told to whoever asked for it, also when we stop.
+			limit, done := context.WithTimeout(context.WithoutCancel(ctx), endWithin+answerWithin)
+			defer done()
+			_ = errors.Join(requests.Shutdown(limit), requests.Close()) // nobody is left who would hear of it
 		})
-		context.AfterFunc(ctx, func() { _ = requests.Close() })
+		context.AfterFunc(ctx, func() { _ = l.Close() }) // from now on commands work by themselves
 	}
 	if w.settings.Listen == "" {
 		return nil

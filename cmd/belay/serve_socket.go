@@ -71,25 +71,26 @@ func listenSocket(dir string) (net.Listener, error) {
 	return l, os.Chmod(path, 0o600)
 }
 
-// requests answers what commands ask of the service.
-func (s *server) requests() http.Handler {
+// requests answers what commands ask of the service, which lives as long as life:
+// what outlasts a request belongs to that, as what hears of changes does.
+func (s *server) requests(life context.Context) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(s.status(r.Context())) // who has gone away needs no answer
 	})
-	mux.HandleFunc("POST /captures", s.captures)
+	mux.HandleFunc("POST /captures", func(w http.ResponseWriter, r *http.Request) { s.captures(life, w, r) })
 	return mux
 }
 
 // captures has devices captured and sends each result as it comes.
-func (s *server) captures(w http.ResponseWriter, r *http.Request) {
+func (s *server) captures(life context.Context, w http.ResponseWriter, r *http.Request) {
 	var q captureRequest
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<20)).Decode(&q); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	list, err := s.named(r.Context(), q.Devices)
+	list, err := s.named(life, q.Devices)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return
@@ -97,14 +98,69 @@ func (s *server) captures(w http.ResponseWriter, r *http.Request) {
 	q.Order.By = q.By
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
-	_ = http.NewResponseController(w).Flush() // the asker may be gone: then ctx says so
-	var mu sync.Mutex
-	s.capture(r.Context(), list, q, func(res configs.Result) {
-		mu.Lock()
-		defer mu.Unlock()
-		_ = json.NewEncoder(w).Encode(answerOf(res))
-		_ = http.NewResponseController(w).Flush()
-	})
+	to := http.NewResponseController(w)
+	_ = to.Flush() // the asker may be gone: then ctx says so
+	a := &replies{news: make(chan struct{}, 1)}
+	var sent sync.WaitGroup
+	sent.Go(func() { a.send(w, to) })
+	s.capture(r.Context(), list, q, func(res configs.Result) { a.add(answerOf(res)) })
+	a.end()
+	// A service that stops waits a moment for an asker that does not read.
+	stop := context.AfterFunc(life, func() { _ = to.SetWriteDeadline(time.Now().Add(answerWithin)) })
+	defer stop()
+	sent.Wait()
+}
+
+// answerWithin is how long a service that stops waits for who asked it to read.
+const answerWithin = 5 * time.Second
+
+// replies wait for whoever asked: a command that is suspended, or whose output
+// nobody reads, holds up nobody else's captures.
+type replies struct {
+	mu    sync.Mutex
+	lines []byte
+	ended bool
+	news  chan struct{}
+}
+
+func (a *replies) add(one captureAnswer) {
+	line, err := json.Marshal(one)
+	if err != nil {
+		return // texts and numbers always are
+	}
+	a.mu.Lock()
+	a.lines = append(append(a.lines, line...), '\n')
+	a.mu.Unlock()
+	a.stir()
+}
+
+func (a *replies) end() {
+	a.mu.Lock()
+	a.ended = true
+	a.mu.Unlock()
+	a.stir()
+}
+
+func (a *replies) stir() {
+	select {
+	case a.news <- struct{}{}:
+	default:
+	}
+}
+
+// send writes what comes until it ends.
+func (a *replies) send(w io.Writer, to *http.ResponseController) {
+	for range a.news {
+		a.mu.Lock()
+		lines, ended := a.lines, a.ended
+		a.lines = nil
+		a.mu.Unlock()
+		_, _ = w.Write(lines) // who has gone away needs no answer
+		_ = to.Flush()
+		if ended {
+			return
+		}
+	}
 }
 
 // named finds devices in the inventory, which may just have been edited.
