@@ -197,11 +197,12 @@ func (s *server) canaries(ctx context.Context) {
 	}
 	seen := seenCanaries{All: len(sights)}
 	for _, c := range sights {
-		if c.Good() {
+		switch {
+		case c.Good():
 			seen.Caught++
-		} else {
+		case c.Why != "":
 			seen.Kept = append(seen.Kept, c.Name)
-		}
+		} // what could not be tried is neither
 	}
 	s.seen.saw(map[string]int{"caught": seen.Caught, "missed": seen.All - seen.Caught})
 	text, err := json.Marshal(seen)
