@@ -157,7 +157,9 @@ func (x *patient) opens(ctx context.Context, d devices.Device) error {
 var gitVersion = regexp.MustCompile(`git version (\d+)\.(\d+)`)
 
 func checkGit(ctx context.Context, _ *patient) []finding {
-	out, err := exec.CommandContext(ctx, "git", "--version").Output()
+	asked := exec.CommandContext(ctx, "git", "--version")
+	asked.Env = []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")} // no secret of ours
+	out, err := asked.Output()
 	if err != nil {
 		return []finding{broken("install git: histories are not packed without it, and remotes that are paths need it", "the program git: %v", err)}
 	}

@@ -73,7 +73,7 @@ func (r *secrets) read(ctx context.Context, src *secretSource, field string) (st
 		text, err := os.ReadFile(r.s.path(src.File))
 		return strings.TrimRight(string(text), "\r\n"), err
 	case len(src.Command) > 0:
-		return output(ctx, src.Command)
+		return output(ctx, src.Command, r.s.environ())
 	default:
 		fields, err := r.fields(ctx, src.Vault)
 		return fields[field].Reveal(), err
@@ -91,11 +91,11 @@ func (r *secrets) fields(ctx context.Context, name string) (vault.Fields, error)
 
 // output runs a program that prints a secret. Its standard error is shown to
 // nobody: it may hold the secret too.
-func output(ctx context.Context, command []string) (string, error) {
+func output(ctx context.Context, command, environ []string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.WaitDelay = time.Second
+	cmd.Env, cmd.WaitDelay = environ, time.Second
 	text, err := cmd.Output()
 	if err != nil {
 		var exit *exec.ExitError

@@ -45,8 +45,9 @@ type settings struct {
 	Scrub     scrubSetting      `yaml:"scrub"`
 	Retention retentionSetting  `yaml:"retention"`
 
-	dir  string // of the file
-	file string
+	dir       string // of the file
+	file      string
+	variables []string // of the environment, which hold secrets
 }
 
 // A secretSource says where a secret is to be had. It never holds one.
@@ -189,6 +190,9 @@ func readSettings(file string) (*settings, error) {
 	}
 	if s.dir, err = filepath.Abs(filepath.Dir(file)); err != nil {
 		return nil, wrong(err, "")
+	}
+	if s.variables, err = variablesOf(text); err != nil {
+		return nil, wrong(errors.New(file+" cannot be read twice"), "")
 	}
 	s.Data = s.path(s.Data)
 	if s.Drivers != "" {

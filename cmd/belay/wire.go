@@ -230,7 +230,7 @@ func (w *workspace) jumpHosts(ctx context.Context) (map[string]ssh.Hop, error) {
 // file in the user's configuration folder. A file is made at first use.
 func (s *settings) master() vault.Master {
 	if m := s.Master; m != nil {
-		return vault.Master{File: s.maybe(m.File), Create: m.File != "", Value: devices.NewSecret(os.Getenv(m.Env)), Command: m.Command}
+		return vault.Master{File: s.maybe(m.File), Create: m.File != "", Value: devices.NewSecret(os.Getenv(m.Env)), Command: m.Command, Environ: s.environ()}
 	}
 	dir, err := os.UserConfigDir()
 	if err != nil {

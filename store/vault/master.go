@@ -26,6 +26,7 @@ type Master struct {
 	Create  bool           // make File at first use
 	Value   devices.Secret // the text itself, from the environment
 	Command []string       // a program and its arguments; its standard output is the text
+	Environ []string       // of that program; nil: ours
 }
 
 // identities are what an identity file holds, behind a function as a customer's is.
@@ -125,7 +126,7 @@ func (m Master) read(ctx context.Context) (*identities, error) {
 func (m Master) run(ctx context.Context) ([]byte, error) {
 	var out bytes.Buffer
 	c := exec.CommandContext(ctx, m.Command[0], m.Command[1:]...)
-	c.Stdout = &out
+	c.Stdout, c.Env = &out, m.Environ
 	c.WaitDelay = time.Second
 	if err := c.Run(); err != nil {
 		if ctx.Err() != nil {
