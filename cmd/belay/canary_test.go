@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -203,7 +204,13 @@ func (h *herd) look() (found []string) {
 				}
 				return nil
 			}
+			if !d.Type().IsRegular() { // a service's socket
+				return nil
+			}
 			data, err := os.ReadFile(path)
+			if errors.Is(err, fs.ErrNotExist) { // a service's, for a moment
+				return nil
+			}
 			found = append(found, h.holds(path, data)...)
 			return err
 		}); err != nil {
