@@ -21,9 +21,9 @@ func (p *program) verifyCommand() *cobra.Command {
 		Use: "verify", Short: "Read everything that is kept again and prove it", Args: cobra.NoArgs,
 		Long: `Reads every version of every device again: each text against its digest, each sealed
 original opened and compared, the ledger's chains, whether history has what the ledger
-says was kept and the ledger what history says of changes, the papers of waivers and the
-receipts with their signatures, and what the remotes hold. With --share a part of it,
-another one each day.
+says was kept and the ledger what history says of changes, whether both still lead on from
+where they were at the newest backup, the papers of waivers and the receipts with their
+signatures, and what the remotes hold. With --share a part of it, another one each day.
 
 Exit status: 0 all of it is whole; 4 a remote is not proven; 8 something is damaged.`,
 		Example: "  belay verify\n  belay verify --share 15%",
@@ -64,6 +64,14 @@ func (p *program) runVerify(ctx context.Context, w *workspace, customer string, 
 	for _, err := range w.lost(ctx, customer) {
 		tell(p.err, err)
 		damaged++
+	}
+	since, silent := w.sinceBackup(ctx, customer)
+	for _, err := range since {
+		tell(p.err, err)
+		damaged++
+	}
+	for _, err := range silent {
+		warn(p.err, "not compared with a backup: %v", err)
 	}
 	if customer != "" {
 		if !slices.Contains(customers, customer) && damaged == 0 {
@@ -142,26 +150,34 @@ func (w *workspace) verifyCustomer(ctx context.Context, customer string, share f
 }
 
 // lost names the devices whose history no longer has the version that stood when
-// they were last read: a history that was put back or removed looks whole.
+// they were last read: a history that was put back or removed looks whole. Those that
+// have left the inventory are among them: what was kept of them still is.
 func (w *workspace) lost(ctx context.Context, customer string) (errs []error) {
-	for _, d := range w.inventory.Devices {
-		if customer != "" && d.Customer != customer {
+	for last, err := range w.ledger.Newest(ctx) {
+		if err == nil && customer != "" && last.ID.Customer() != customer {
 			continue
 		}
-		last, ok, err := w.ledger.LastChecked(ctx, d.ID())
-		if err == nil && ok && last.Commit != "" {
-			err = w.has(ctx, d, last.Commit)
+		if err == nil && last.Commit != "" {
+			err = w.has(ctx, last.ID, last.Commit)
 		}
 		if err != nil {
-			errs = append(errs, &devices.Error{Kind: devices.Damaged, Op: "verify", Device: d.String(), Err: err, Hint: devices.HintOf(err)})
+			errs = append(errs, &devices.Error{Kind: devices.Damaged, Op: "verify", Device: w.called(last.ID), Err: err, Hint: devices.HintOf(err)})
 		}
 	}
 	return errs
 }
 
+// called is a device as people say it, also one that is gone from the inventory.
+func (w *workspace) called(id devices.ID) string {
+	if i, ok := w.byID[id]; ok {
+		return w.inventory.Devices[i].String()
+	}
+	return string(id)
+}
+
 // has looks for a version in a device's history, the newest first.
-func (w *workspace) has(ctx context.Context, d devices.Device, commit string) error {
-	for v, err := range w.store.History(ctx, d.ID()) {
+func (w *workspace) has(ctx context.Context, id devices.ID, commit string) error {
+	for v, err := range w.store.History(ctx, id) {
 		if err != nil || v.Commit == commit {
 			return err
 		}
@@ -169,13 +185,16 @@ func (w *workspace) has(ctx context.Context, d devices.Device, commit string) er
 	return fmt.Errorf("version %s stood when it was last read, and is not in its history any more", commit)
 }
 
-// proveRemote asks a customer's remote for the newest of any of its devices.
+// proveRemote asks a customer's remote for the newest of any device that was ever read.
 func (w *workspace) proveRemote(ctx context.Context, customer string) (configs.Proof, error) {
-	for _, d := range w.inventory.Devices {
-		if d.Customer != customer {
+	for last, err := range w.ledger.Newest(ctx) {
+		if err != nil {
+			return configs.Proof{}, err
+		}
+		if last.ID.Customer() != customer {
 			continue
 		}
-		v, ok, err := w.store.Newest(ctx, d.ID())
+		v, ok, err := w.store.Newest(ctx, last.ID)
 		if err != nil || !ok {
 			if err != nil {
 				return configs.Proof{}, err

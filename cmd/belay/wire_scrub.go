@@ -271,6 +271,10 @@ func (w *workspace) rereadLedger(ctx context.Context, customer, _ string) iter.S
 	if err == nil && customer == "" {
 		err = w.ledger.CheckPages(ctx)
 	}
+	if err == nil && customer == "" { // once for all of them: a folder that cannot be read says nothing of what is here
+		problems, _ := w.sinceBackup(ctx, "")
+		err = errors.Join(problems...)
+	}
 	what := "the ledger's chain of " + customer
 	if customer == "" {
 		what = "the ledger"
