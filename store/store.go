@@ -12,13 +12,17 @@
 //	  signer.pub                  its public half, as in authorized_keys; while it is there a missing signer.age is a loss
 //	  logins.age                  logins of devices, where Belay is asked to keep them; encrypted to the master identity
 //	  vault.lock                  empty; locked by the process that writes one of these
+//	  service.lock                locked by the service while it runs; its process number, its machine, and since when
+//	  service.sock                where a running service takes requests of commands
 //	  customers/CUSTOMER/         all that is this customer's, and nothing of another's
 //	    history.git/              a bare git repository: the history of every device
 //	    latest/DEVICE/            newest sealed originals, only of systems that salt their secrets
 //	    key.age                   the customer's age identity, encrypted to the master identity
 //
 // CUSTOMER and DEVICE are names as devices.CheckName has them. Folders have mode
-// 0700 and files 0600 (packs that git itself made: 0400).
+// 0700 and files 0600 (packs that git itself made: 0400). .restoring is what an
+// interrupted belay restore was building: nothing else stands beside it. Backups of
+// all this lie elsewhere, in the form that the package comment of spare tells.
 //
 // # history.git
 //
@@ -137,15 +141,20 @@
 // to list tags or to verify) sets the tags that are missing, if main has come to the
 // commit of the note, and else drops it.
 //
-// What else a killed writer leaves behind (tmp_*, an index without pack, main.lock)
-// means nothing and is swept by the next one. A new repository is built beside its
-// place (.new-*) and renamed into it.
+// A pack that main does not lead to yet has a .keep beside it, in which stands
+// "belay is writing", so that a person's git gc lets it be. Any other .keep is a
+// person's: that pack stays as it is.
 //
-// belay-newest.json is a note and no history: where main once was, and which commit
-// each folder's newest version came from. It spares a new process the walk through
-// all of history. While it names a commit that main does not lead to, nothing is
-// written: the branch was lost or put back, and a person must look. It may be
-// removed at any time.
+// What else a killed writer leaves behind (tmp_* here and in objects/pack, such a
+// .keep, an index without pack, belay-pack-*, main.lock) means nothing and is swept
+// by the next one. A new repository is built beside its place (.new-*) and renamed
+// into it.
+//
+// belay-newest.json is a note and no history: where main once was, and of each folder
+// its newest version and files. It spares a new process the walk through all of
+// history. While it names a commit that main does not lead to, nothing is written: the
+// branch was lost or put back, and a person must look. To remove it is to accept main
+// as it is; else nothing is lost by it but time.
 //
 // belay.lock holds the writer's process number while it is held, and the words
 // "moves refs/heads/main" while it has main.lock: a writer that finds those words
@@ -155,9 +164,10 @@
 // Pushes of one repository follow each other under belay-push.lock; main goes fast-
 // forward only, tags are never moved, nothing over there is deleted or overwritten.
 //
-// Maintenance (under belay-maintain.lock) has git build one new pack of all that
-// references reach, in history.git/belay-pack-*, outside objects; installs it in the
-// same order and then removes the packs that it replaces. gc.auto, maintenance.auto
+// Maintenance (under belay-maintain.lock) takes the small packs together once there
+// are more than 30: git builds one of them in history.git/belay-pack-*, outside
+// objects; it is installed in the same order, and then the packs that it replaces are
+// removed. A big pack stays until the smaller ones come to half of it. gc.auto, maintenance.auto
 // and receive.autogc are off and core.fsync is all, so that no git does it behind
 // our back and a git that writes syncs. Engineers take clones; they do not work here.
 //
@@ -172,7 +182,11 @@
 //	                    change is in the payload's detail, as "change"
 //	names, readings, newest_check   when each device was read, what came of it, and when it last
 //	                    was good and proven. readings.at is in milliseconds
-//	marks               what the service has to know again after a restart: JSON by kind and key
+//	marks               what the service has to know again after a restart: JSON by kind and key.
+//	                    Kinds: slot (captured for), rest (a refused login), pending, flood, changed
+//	                    and unsaved (changes between the nights), events (our SNMP engine id),
+//	                    doubt (canaries), scrub, scrub read and scrub damage, alarm and alarm
+//	                    channel, digest, done, backup, ledger
 //	index_*             the versions of every device and its newest redacted texts, to be listed and
 //	                    searched. index_customers.head is the commit up to which it goes; belay
 //	                    index rebuild makes all of it again from git: never the only copy of anything
@@ -187,9 +201,17 @@
 //	                    the messages and scans of waivers (age, to the customer's key)
 //	paces               when an account of a documentation system may send its next request
 //
+// The act of an entry says what was done. In a customer's chain: capture, accept, map,
+// attach, reveal, search, trust, rename and what else a person asks for; before, gate,
+// waive, after, close change and what else belongs to a change; leave the inventory,
+// damage and damage cleared, alarm and clear alarm, doctor (logins that were asked),
+// catch up. In Belay's own, whose customer is empty: round (the captures of a night, of
+// all customers, in one entry), scrub, canary and canary understood, escrow, replace
+// master; and of the others what is no customer's.
+//
 // What git has is not in the database, and the other way round: a lost database
-// loses no configuration, but the proof of who did what. Back up both; for a copy
-// while belay runs, VACUUM INTO or sqlite3's .backup.
+// loses no configuration, but the proof of who did what. belay backup copies both as
+// of one moment while captures go on.
 //
 // # latest/DEVICE
 //
