@@ -18,7 +18,7 @@ import (
 	"belay/devices"
 )
 
-// manyPacks is when packing all into one pays: measured over a year of nights,
+// manyPacks is when packing pays: measured over a year of nights,
 // about 30 gives the smallest store for the least work.
 const manyPacks = 30
 
@@ -29,33 +29,6 @@ type Report struct {
 	Locked       time.Duration
 	Skipped      string // why nothing was done; empty where something was
 	Memory       int64  // the most that git had, in bytes; 0 where that is not known
-}
-
-// NeedsMaintenance tells whether a customer's history has become many packs. It
-// is cheap: one look into a folder.
-func (s *Store) NeedsMaintenance(customer string) (bool, error) {
-	r, err := s.repo(customer)
-	if err != nil {
-		return false, err
-	}
-	packs, err := r.packs()
-	return len(packs) > manyPacks, err
-}
-
-// Maintain packs a customer's history into one pack. It may be killed at any
-// moment, and captures go on meanwhile: they wait only while the old packs are
-// taken away. Where another process is at it, Report.Skipped says so.
-//
-// git does the packing, into a folder of ours beside objects, and we put the
-// result in place in our own order: git repack itself would for an instant show
-// a pack without its index, which breaks go-git, and leave one when it is killed.
-func (s *Store) Maintain(ctx context.Context, customer string) (Report, error) {
-	r, err := s.repo(customer)
-	if err != nil {
-		return Report{}, err
-	}
-	rep, err := r.maintain(ctx, s.git(), everything)
-	return rep, unpacked(customer, err)
 }
 
 func unpacked(customer string, err error) error {
@@ -111,6 +84,13 @@ type choice func(map[string]os.FileInfo) []string
 
 func everything(packs map[string]os.FileInfo) []string { return slices.Collect(maps.Keys(packs)) }
 
+// maintain packs those together that choose picks. It may be killed at any moment,
+// and captures go on meanwhile: they wait only while the old packs are taken away.
+// Where another process is at it, Report.Skipped says so.
+//
+// git does the packing, into a folder of ours beside objects, and we put the
+// result in place in our own order: git repack itself would for an instant show
+// a pack without its index, which breaks go-git, and leave one when it is killed.
 func (r *repo) maintain(ctx context.Context, program string, choose choice) (rep Report, err error) {
 	if ok, err := r.exists(); !ok || err != nil {
 		return Report{Skipped: "no history"}, err
