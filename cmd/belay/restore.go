@@ -75,7 +75,11 @@ func (p *program) runRestore(ctx context.Context, s *settings, folder string, nu
 		return err
 	}
 	defer func() { _ = release() }() // nothing hangs on how the lock ends
+	m = p.harmless(m)
 	if err := spare.Restore(ctx, folder, m, to, p.copying("restored")); err != nil {
+		return err
+	}
+	if err := p.reconfigure(m, to); err != nil {
 		return err
 	}
 	versions, err := p.proveRestored(ctx, to, m)

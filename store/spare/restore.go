@@ -41,7 +41,7 @@ func Check(ctx context.Context, folder string, m Manifest, shown func(files int,
 // compareFile reads a file and holds it to what the manifest says of it. Where to
 // is given, it is written there as it is read.
 func compareFile(ctx context.Context, path string, want File, to io.Writer) error {
-	in, err := os.Open(path)
+	in, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe there would be waited for
 	if errors.Is(err, os.ErrNotExist) {
 		return errors.New("it is missing")
 	}
@@ -49,6 +49,14 @@ func compareFile(ctx context.Context, path string, want File, to io.Writer) erro
 		return err
 	}
 	defer in.Close()
+	switch info, err := in.Stat(); {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return errors.New("it is no file")
+	case info.Size() != want.Size: // before it fills the disk
+		return fmt.Errorf("it has %d bytes, not %d", info.Size(), want.Size)
+	}
 	sum := sha256.New()
 	out := io.Writer(sum)
 	if to != nil {

@@ -30,6 +30,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -149,8 +150,8 @@ func Read(folder string, number int) (Manifest, error) {
 	if !slices.Contains(numbers, number) {
 		return Manifest{}, &devices.Error{Kind: devices.Usage, Op: op, Err: fmt.Errorf("%s holds no backup number %d; it has %v", folder, number, numbers)}
 	}
-	path := filepath.Join(folder, nameOf(number))
-	data, err := os.ReadFile(path)
+	file := filepath.Join(folder, nameOf(number))
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return Manifest{}, &devices.Error{Op: op, Err: err}
 	}
@@ -163,7 +164,7 @@ func Read(folder string, number int) (Manifest, error) {
 		if hint == "" && len(numbers) > 1 {
 			hint = fmt.Sprintf("an older backup may be whole: --number, one of %v", numbers[:len(numbers)-1])
 		}
-		return Manifest{}, &devices.Error{Kind: devices.KindOf(err), Op: op, Err: fmt.Errorf("%s: %w", path, err), Hint: hint}
+		return Manifest{}, &devices.Error{Kind: devices.KindOf(err), Op: op, Err: fmt.Errorf("%s: %w", file, err), Hint: hint}
 	}
 	return m, nil
 }
@@ -188,13 +189,13 @@ func parse(data []byte) (Manifest, error) {
 	}
 	seen := map[string]bool{}
 	for _, f := range m.Files {
-		if !filepath.IsLocal(filepath.FromSlash(f.Path)) || seen[f.Path] || !digestForm.MatchString(f.SHA256) || f.Size < 0 {
+		if !filepath.IsLocal(filepath.FromSlash(f.Path)) || path.Clean(f.Path) != f.Path || seen[f.Path] || !digestForm.MatchString(f.SHA256) || f.Size < 0 {
 			return Manifest{}, damaged(fmt.Errorf("it names a file that cannot be: %q", f.Path))
 		}
 		seen[f.Path] = true
 	}
 	for _, f := range m.Folders {
-		if !filepath.IsLocal(filepath.FromSlash(f)) {
+		if !filepath.IsLocal(filepath.FromSlash(f)) || path.Clean(f) != f {
 			return Manifest{}, damaged(fmt.Errorf("it names a folder that cannot be: %q", f))
 		}
 	}

@@ -313,7 +313,8 @@ func TestAManifestThatWasAlteredIsNone(t *testing.T) {
 		}
 	}
 	// The sum alone protects from chance only: what would leave the folder is refused all the same.
-	for _, bad := range []File{{Path: "../a", SHA256: strings.Repeat("0", 64)}, {Path: "/etc/passwd", SHA256: strings.Repeat("0", 64)}, {Path: "a", SHA256: "../../etc"}} {
+	for _, bad := range []File{{Path: "../a", SHA256: strings.Repeat("0", 64)}, {Path: "/etc/passwd", SHA256: strings.Repeat("0", 64)}, {Path: "a", SHA256: "../../etc"},
+		{Path: "a/../b", SHA256: strings.Repeat("0", 64)}, {Path: "a//b", SHA256: strings.Repeat("0", 64)}} {
 		m.Files = []File{bad}
 		if m.Sum, err = m.sum(); err != nil {
 			t.Fatal(err)
