@@ -195,14 +195,14 @@ func (l *Listeners) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	for _, p := range l.packets {
 		all.Go(func() {
-			if err := p.read(); err != nil {
+			if err := p.read(ctx); err != nil {
 				cancel(fmt.Errorf("listen on %s: %w", p.socket.LocalAddr(), err))
 			}
 		})
 	}
 	for _, s := range l.streams {
 		all.Go(func() {
-			if err := l.accept(s, &all); err != nil {
+			if err := l.accept(ctx, s, &all); err != nil {
 				cancel(fmt.Errorf("listen on %s: %w", s.Addr(), err))
 			}
 		})
@@ -257,7 +257,7 @@ func (l *Listeners) say(e Event) {
 
 // read takes datagrams until the socket is closed. An error that passes, as of
 // a network that is down, is no end of it.
-func (p packets) read() error {
+func (p packets) read(ctx context.Context) error {
 	buffer := make([]byte, longest+1)
 	for failed := 0; ; {
 		n, from, err := p.socket.ReadFrom(buffer)
@@ -265,15 +265,30 @@ func (p packets) read() error {
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case err != nil:
-			if failed++; failed > 100 {
+			if failed++; failed > tolerated {
 				return err
 			}
+			pause(ctx, failed)
 			continue
 		}
 		failed = 0
 		if u, ok := from.(*net.UDPAddr); ok && n > 0 {
 			p.take(u.AddrPort(), buffer[:n])
 		}
+	}
+}
+
+// tolerated is how many failures in a row are taken for ones that pass: a minute
+// without files that can be opened, or without a network, is not the end.
+const tolerated = 1000
+
+// pause waits after a failure, a little longer each time, and no longer than ctx.
+func pause(ctx context.Context, failed int) {
+	t := time.NewTimer(min(time.Duration(failed)*10*time.Millisecond, time.Second))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 

@@ -9,21 +9,20 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"time"
 )
 
 // accept takes connections until the listener is closed.
-func (l *Listeners) accept(s net.Listener, all *sync.WaitGroup) error {
+func (l *Listeners) accept(ctx context.Context, s net.Listener, all *sync.WaitGroup) error {
 	for failed := 0; ; {
 		c, err := s.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case err != nil: // too many open files, most likely: others close theirs meanwhile
-			if failed++; failed > 100 {
+			if failed++; failed > tolerated {
 				return err
 			}
-			time.Sleep(10 * time.Millisecond)
+			pause(ctx, failed)
 			continue
 		}
 		failed = 0

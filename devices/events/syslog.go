@@ -52,7 +52,12 @@ const mostHeader = 512
 
 // host is how a message names its sender, empty where it does not, or where it
 // has no form that is known. Nothing is lost by that: From is what counts.
-func host(raw []byte) string {
+func host(raw []byte) (name string) {
+	defer func() { // the parsers are generated, and what they read anybody may send
+		if recover() != nil {
+			name = ""
+		}
+	}()
 	header := raw[:min(len(raw), mostHeader)]
 	if bytes.HasPrefix(priority.Find(header), []byte("<")) && bytes.HasSuffix(priority.Find(header), []byte("1 ")) {
 		if m, _ := rfc5424.NewParser(rfc5424.WithBestEffort()).Parse(header); m != nil {
