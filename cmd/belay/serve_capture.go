@@ -35,32 +35,37 @@ func (s *server) openEngine(w *workspace) {
 	}
 }
 
-// captureOne captures a device with the workspace of the moment.
+// captureOne captures a device with the workspace of the moment, as its inventory
+// has the device: it may have changed while the job waited, or was to be tried again.
 func (s *server) captureOne(ctx context.Context, j fleet.Job) (r configs.Result) {
-	if j.Why == fleet.Nightly && !s.plans.now().Open(j.Device, s.p.now()) {
-		return closed(j.Device)
+	w, leave := s.live.use()
+	defer leave()
+	d, ok := w.device(j.Device.ID())
+	if !ok {
+		return undone(j.Device, "it has left the inventory", "belay devices list")
+	}
+	if j.Why == fleet.Nightly && !s.plans.now().Open(d, s.p.now()) {
+		return undone(d, "its window closed before its turn came", "belay capture "+d.String())
 	}
 	if j.Why == fleet.Asked {
 		ctx = context.WithValue(ctx, waited{}, true)
 	}
 	err := s.guarded(func() error {
-		w, leave := s.live.use()
-		defer leave()
-		r = w.backup.Capture(ctx, j.Device, j.Order)
+		r = w.backup.Capture(ctx, d, j.Order)
 		return nil
 	})
 	if err != nil {
-		e := &devices.Error{Op: "capture", Device: j.Device.String(), Err: err}
-		r = configs.Result{Device: j.Device.String(), ID: j.Device.ID(), Result: configs.Failed, Checks: []configs.Check{}, Error: e.Error(), Err: e}
+		e := &devices.Error{Op: "capture", Device: d.String(), Err: err}
+		r = configs.Result{Device: d.String(), ID: d.ID(), Result: configs.Failed, Checks: []configs.Check{}, Error: e.Error(), Err: e}
 	}
 	s.metrics.Captured(j.Why.String(), string(r.Result), r.Seconds)
 	return r
 }
 
-// closed is the result of a device whose window closed before its turn came. It
+// undone is the result of a device that was not read when its turn came. It
 // stays due, as one that was interrupted.
-func closed(d devices.Device) configs.Result {
-	err := &devices.Error{Op: "capture", Device: d.String(), Err: fmt.Errorf("its window closed before its turn came: %w", context.Canceled), Hint: "belay capture " + d.String()}
+func undone(d devices.Device, why, hint string) configs.Result {
+	err := &devices.Error{Op: "capture", Device: d.String(), Err: fmt.Errorf("%s: %w", why, context.Canceled), Hint: hint}
 	return configs.Result{Device: d.String(), ID: d.ID(), Result: configs.Failed, Checks: []configs.Check{}, Error: err.Error(), Hint: err.Hint, Err: err}
 }
 
@@ -80,7 +85,7 @@ func (s *server) capture(ctx context.Context, list []devices.Device, q captureRe
 	}
 	jobs := make([]fleet.Job, len(list))
 	for i, d := range list {
-		jobs[i] = fleet.Job{Device: d, Order: q.Order, Why: why}
+		jobs[i] = fleet.Job{Device: d, Order: q.Order, Why: why, Once: true}
 	}
 	s.engine.Run(ctx, jobs, func(f fleet.Final) { told(f.Result) })
 	s.nudge()

@@ -152,7 +152,7 @@ func (e *Engine) land(x *errand, l *lane, r configs.Result, read bool) (told []*
 // whatever kind would be the same the next time; what broke is tried once more.
 func (e *Engine) again(x *errand, r configs.Result) (time.Duration, bool) {
 	n := x.tries - 1
-	if r.Err == nil || x.job.Why == Asked || n < 0 || n >= len(e.Retry) || x.ctx.Err() != nil ||
+	if r.Err == nil || x.job.Why == Asked || x.job.Once || n < 0 || n >= len(e.Retry) || x.ctx.Err() != nil ||
 		errors.Is(r.Err, context.Canceled) || r.Result == configs.Kept || r.Result == configs.Unchanged {
 		return 0, false
 	}

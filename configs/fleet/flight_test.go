@@ -197,6 +197,12 @@ func TestWhatIsNotTriedAgain(t *testing.T) {
 		if f := s.last(); f.Tries != 1 {
 			t.Errorf("a person waited for %d tries", f.Tries)
 		}
+		once := job(Triggered, "acme", "hq", 0)
+		once.Once = true
+		s.Run(t.Context(), []Job{once}, s.told)
+		if f := s.last(); f.Tries != 1 {
+			t.Errorf("%d tries of what is tried once", f.Tries)
+		}
 		until := job(Triggered, "acme", "hq", 0)
 		until.Until = time.Now().Add(2 * time.Minute)
 		s.Run(t.Context(), []Job{until}, s.told)

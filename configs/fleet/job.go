@@ -38,6 +38,7 @@ type Job struct {
 	Order  configs.Order
 	Why    Why
 	Until  time.Time // it does not begin later, nor is it tried again; zero: no end
+	Once   bool      // somebody waits for the result: what may pass is told and not tried again
 }
 
 // A Final is the last word on a job.

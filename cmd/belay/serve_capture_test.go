@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"belay/cmd/belay/web"
+	"belay/configs"
+	"belay/configs/fleet"
+	"belay/configs/memory"
+	"belay/devices"
+)
+
+// deadEnd is a network in which nobody answers; it remembers who was called.
+type deadEnd struct{ called []string }
+
+func (e *deadEnd) Pull(_ context.Context, d devices.Device) (configs.Capture, error) {
+	e.called = append(e.called, d.Address)
+	return configs.Capture{}, &devices.Error{Kind: devices.Unreachable, Op: "reach", Device: d.String(), Err: errors.New("no answer")}
+}
+
+func TestWhatWaitedIsCapturedAsTheInventoryHasItNow(t *testing.T) {
+	t.Parallel()
+	net := &deadEnd{}
+	with := func(list ...devices.Device) *workspace {
+		w := &workspace{inventory: &devices.Inventory{Devices: list}, byID: map[devices.ID]int{}}
+		for i, d := range list {
+			w.byID[d.ID()] = i
+		}
+		w.backup = &configs.Backup{Puller: net, Repository: &memory.Repository{}, CheckLog: &memory.CheckLog{}, Quarantine: &memory.Quarantine{}, Now: time.Now}
+		return w
+	}
+	box := devices.Device{Customer: "acme", Name: "sw", Address: "192.0.2.1"}
+	job := fleet.Job{Device: box, Why: fleet.Triggered}
+	moved := box
+	moved.Address = "192.0.2.9"
+	s := &server{live: &live{now: &shared{workspace: with(moved), users: 1}}, metrics: web.NewMetrics(nil)}
+	if r := s.captureOne(t.Context(), job); r.Result != configs.Unreachable {
+		t.Errorf("it came to %s: %v", r.Result, r.Err)
+	}
+	for _, at := range net.called {
+		if at != moved.Address {
+			t.Errorf("%s was called, which is another box by now", at)
+		}
+	}
+	if len(net.called) == 0 {
+		t.Error("nobody was called")
+	}
+
+	// What has left the inventory is not called at all, and stays without a result
+	// that anybody would count.
+	net.called = nil
+	s.live.now = &shared{workspace: with(), users: 1}
+	if r := s.captureOne(t.Context(), job); !errors.Is(r.Err, context.Canceled) || r.ID != box.ID() || len(net.called) > 0 {
+		t.Errorf("it came to %+v, called %q", r, net.called)
+	}
+}
