@@ -171,9 +171,10 @@ func unsavedSince(since time.Time, zone *time.Location) string {
 
 // seenCanaries is what is remembered of the last round's canaries.
 type seenCanaries struct {
-	Caught int      `json:"caught"`
-	All    int      `json:"all"`
-	Kept   []string `json:"kept,omitempty"`
+	At     time.Time `json:"at,omitzero"`
+	Caught int       `json:"caught"`
+	All    int       `json:"all"`
+	Kept   []string  `json:"kept,omitempty"`
 }
 
 // canariesDone is the mark of the last round's canaries.
@@ -189,7 +190,7 @@ func (w *workspace) digestCanaries(ctx context.Context, in *report.Input) error 
 	if err := json.Unmarshal(value, &c); err != nil {
 		return err
 	}
-	in.Canaries = &report.Canaries{Caught: c.Caught, All: c.All, Kept: c.Kept}
+	in.Canaries = &report.Canaries{At: c.At, Caught: c.Caught, All: c.All, Kept: c.Kept}
 	return nil
 }
 

@@ -95,6 +95,9 @@ func (s *server) scrub(ctx context.Context, w *workspace) error {
 	if r.Items > 0 {
 		s.log.Info("a share of all that is kept was read again", "items", r.Items, "bytes", r.Bytes, "done", r.Done, "damaged", r.Standing)
 	}
+	for _, why := range r.Unread {
+		s.log.Warn("not read again this time", "what", tame(why))
+	}
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
@@ -195,7 +198,7 @@ func (s *server) canaries(ctx context.Context) {
 	if err != nil {
 		s.log.Error("the canaries", "error", tame(err.Error()), "hint", tame(devices.HintOf(err)))
 	}
-	seen := seenCanaries{All: len(sights)}
+	seen := seenCanaries{At: s.p.now(), All: len(sights)}
 	for _, c := range sights {
 		switch {
 		case c.Good():

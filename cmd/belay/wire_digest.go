@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -82,6 +83,9 @@ func (w *workspace) digestScrub(ctx context.Context, in *report.Input) error {
 		return err
 	}
 	in.Scrub = &report.Scrub{Done: int64(100 * progress.Done), All: 100, Ends: progress.Began.Add(cmp.Or(time.Duration(w.settings.Scrub.Every), scrub.Week)), Late: progress.Late}
+	for _, name := range slices.Sorted(maps.Keys(progress.Unread)) {
+		in.Scrub.Unread = append(in.Scrub.Unread, name+": "+progress.Unread[name])
+	}
 	for _, d := range progress.Damages {
 		in.Damages = append(in.Damages, report.Note{Customer: d.Customer, Device: d.Device, What: d.What, Next: d.Hint})
 	}

@@ -250,7 +250,7 @@ func (c Change) State(now time.Time, p Policy) State {
 	// A removal that was waived has nothing in it that is proven.
 	case c.Kind == Remove && isKept(old),
 		c.Kind == Install && kept,
-		c.Kind == Replace && kept && old != WordNothing && old != WordDoubted:
+		c.Kind == Replace && kept && old != WordNothing:
 		return Proven
 	case c.Succession != nil:
 		return Swapped

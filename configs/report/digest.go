@@ -144,7 +144,16 @@ func (m *maker) general() {
 	if in.Doubt != "" {
 		m.add(Line{Kind: Doubt, What: "nothing may be called verified: " + in.Doubt, Next: configs.AfterDoubt})
 	}
-	if c := in.Canaries; c != nil {
+	switch c := in.Canaries; {
+	case c == nil:
+	case c.All == 0:
+		m.add(Line{Kind: Canary, What: "no canary could be tried: nothing shows that the checks see what is wrong", Next: "belay canaries"})
+	case !c.At.IsZero() && !young(in.Now, c.At, DefaultMaxAge):
+		// What an earlier night has shown says nothing of this one.
+		if m.wasRead() {
+			m.add(Line{Kind: Canary, What: "no canary was tried since " + m.when(c.At) + ": nothing shows that the checks see what is wrong", Next: "belay canaries"})
+		}
+	default:
 		m.counts.Caught, m.counts.Canaries = c.Caught, c.All
 		for _, k := range c.Kept {
 			if strings.Contains(in.Doubt, k) {
@@ -166,6 +175,11 @@ func (m *maker) general() {
 		}
 		m.add(Line{Kind: Waiting, What: what, Next: "belay docs queue"})
 	}
+	if s := in.Scrub; s != nil {
+		for _, why := range s.Unread {
+			m.add(Line{Kind: ScrubLate, What: "what is stored could not be read again: " + why, Next: "belay scrub status"})
+		}
+	}
 	if s := in.Scrub; s != nil && s.Late {
 		part := int64(100)
 		if s.All > 0 {
@@ -173,6 +187,25 @@ func (m *maker) general() {
 		}
 		m.add(Line{Kind: ScrubLate, What: fmt.Sprintf("the pass that reads all that is stored is late: %d %% done, due %s", part, m.when(s.Ends))})
 	}
+}
+
+// wasRead tells whether any device was read in the last night.
+func (m *maker) wasRead() bool {
+	for _, d := range m.in.Devices {
+		if young(m.in.Now, m.in.Newest[d.ID()].At, DefaultMaxAge) {
+			return true
+		}
+	}
+	return false
+}
+
+// ahead is how far the clocks of what is compared may be apart.
+const ahead = time.Hour
+
+// young tells whether a time is not longer ago than age. One in the future was
+// told by a clock that was wrong, and shows nothing.
+func young(now, t time.Time, age time.Duration) bool {
+	return !t.IsZero() && now.Sub(t) <= age && !t.After(now.Add(ahead))
 }
 
 // others are the lines about devices and customers that no reading tells.
@@ -275,7 +308,7 @@ func (m *maker) subject() string {
 		changed += fmt.Sprintf(", %d without ticket", c.NoTicket)
 	}
 	parts = append(parts, changed)
-	if m.in.Canaries != nil {
+	if c.Canaries > 0 {
 		parts = append(parts, fmt.Sprintf("canaries %d/%d caught", c.Caught, c.Canaries))
 	}
 	if m.in.Doubt != "" {

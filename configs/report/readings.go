@@ -94,7 +94,7 @@ func (m *maker) judge(d devices.Device) finding {
 	}
 	c := &m.counts
 	c.Devices++
-	fresh := func(t time.Time) bool { return !t.IsZero() && m.in.Now.Sub(t) <= age }
+	fresh := func(t time.Time) bool { return young(m.in.Now, t, age) }
 	second := m.in.Second == nil || m.in.Second(d)
 	switch {
 	case known && r.Result == configs.Refused:

@@ -95,6 +95,7 @@ type Rename struct {
 
 // Canaries are the false devices of the last run. Those that were kept are named.
 type Canaries struct {
+	At          time.Time // of that run; zero: not told
 	Caught, All int
 	Kept        []string
 }
@@ -111,6 +112,7 @@ type Scrub struct {
 	Done, All int64 // bytes
 	Ends      time.Time
 	Late      bool
+	Unread    []string // what could not be read when it was its turn, and why
 }
 
 // late is how long a letter may wait in the outbox before it is spoken of.
