@@ -86,13 +86,17 @@ func (s *server) sendDigest(ctx context.Context, w *workspace, channel string, d
 	case !last.Due.Before(due), last.Next.After(now) && last.Next.Sub(now) <= digestAgain:
 		return nil
 	}
+	// Before all else: what cannot be noted would be sent again and again.
+	last.Next = now.Add(digestAgain)
+	if err := remember(last); err != nil {
+		return err
+	}
 	in, err := w.digestInput(ctx, last.Due)
 	if err != nil {
 		return err
 	}
 	if err := sendTo(ctx, w.post(s.p.err), in, []string{channel}); err != nil && !errors.Is(err, alarm.ErrUnsure) {
-		last.Next = now.Add(digestAgain)
-		return errors.Join(err, remember(last))
+		return err
 	}
 	s.log.Info("the digest was sent", "channel", channel)
 	return remember(sentDigest{Due: due})

@@ -74,7 +74,9 @@ func (s *server) next(now time.Time) (first time.Time) {
 // roundBegan has the canaries captured beside the devices.
 func (s *server) roundBegan(ctx context.Context, _ time.Time) {
 	s.log.Info("a round begins")
-	s.beside.Go(func() { s.canaries(ctx) })
+	s.beside.Go(func() {
+		_ = s.guarded(func() error { s.canaries(ctx); return nil }) // a fault is in the log
+	})
 }
 
 // roundEnded tells of a round and has done what follows one.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,8 +24,23 @@ type bench struct {
 	dir string
 	end func() error // ends it, once, and returns what run did
 
-	mu  sync.Mutex
-	log bytes.Buffer
+	mu    sync.Mutex
+	log   bytes.Buffer
+	began time.Time
+	ahead time.Duration
+}
+
+// now is the bench's clock. It begins at noon, and pass sets it ahead.
+func (b *bench) now() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC).Add(time.Since(b.began) + b.ahead)
+}
+
+func (b *bench) pass(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ahead += d
 }
 
 func (b *bench) Write(p []byte) (int, error) {
@@ -42,11 +58,11 @@ func (b *bench) said() string {
 // setBench puts a service together that does nothing yet.
 func setBench(t *testing.T, settings string, names ...string) *bench {
 	t.Helper()
-	b := &bench{dir: t.TempDir()}
+	b := &bench{dir: t.TempDir(), began: time.Now()}
 	b.write(t, "belay.yaml", "inventory: [devices.yaml]\nmaster: {file: ./master.age}\nlogins: {default: {user: belay, password: {file: password}}}\n"+settings)
 	b.write(t, "password", "canary-whatif")
 	b.inventory(t, names...)
-	p := &program{in: strings.NewReader(""), out: io.Discard, err: b, now: time.Now, as: "Belay", config: filepath.Join(b.dir, "belay.yaml")}
+	p := &program{in: strings.NewReader(""), out: io.Discard, err: b, now: b.now, as: "Belay", config: filepath.Join(b.dir, "belay.yaml")}
 	s, done, err := p.openServer(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -190,4 +206,30 @@ func TestWhatEndsWhileTheServiceStopsIsToldToWhoeverAsked(t *testing.T) {
 	if err := <-asked; err != nil || len(got) != 1 || got[0] != configs.Kept {
 		t.Errorf("whoever asked was told %v, %v", got, err)
 	}
+}
+
+// An inboxOf counts what it is sent.
+type inboxOf struct {
+	mu  sync.Mutex
+	got []string
+}
+
+func (i *inboxOf) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.got = append(i.got, string(body))
+}
+
+func (i *inboxOf) text() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return strings.Join(i.got, "\n")
+}
+
+func (i *inboxOf) take() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	defer func() { i.got = nil }()
+	return len(i.got)
 }

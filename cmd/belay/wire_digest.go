@@ -107,23 +107,35 @@ func (w *workspace) waiting(ctx context.Context) (*report.Outbox, error) {
 	return o, nil
 }
 
-// digestChanges are the versions kept since the last digest, by the index.
+// digestChanges are the versions kept since the last digest, by the index. A
+// history that cannot be read is told, and keeps nobody from the rest.
 func (w *workspace) digestChanges(ctx context.Context, in *report.Input) error {
 	known := map[string]bool{}
 	for _, d := range in.Devices {
 		known[d.Customer] = true
 	}
-	for v, err := range w.history.Since(ctx, "", in.Since) {
+	for _, customer := range slices.Sorted(maps.Keys(known)) {
+		if err := w.changesOf(ctx, in, customer); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			in.Damages = append(in.Damages, report.Note{Customer: customer, What: "not all changes can be listed: " + err.Error(), Next: "belay verify --customer " + customer})
+		}
+	}
+	slices.SortStableFunc(in.Changed, func(a, b report.Change) int { return a.Version.Taken.Compare(b.Version.Taken) })
+	return nil
+}
+
+func (w *workspace) changesOf(ctx context.Context, in *report.Input, customer string) (unread error) {
+	for v, err := range w.history.Since(ctx, customer, in.Since) {
 		if err != nil {
 			return err
-		}
-		if !known[v.ID.Customer()] {
-			continue
 		}
 		c := report.Change{Version: v, First: true}
 		for before, err := range w.history.Versions(ctx, v.ID) {
 			if err != nil {
-				return err
+				unread, c.First = err, false
+				break
 			}
 			if before.Taken.Before(v.Taken) {
 				c.First, c.Before = false, before.Commit
@@ -135,7 +147,7 @@ func (w *workspace) digestChanges(ctx context.Context, in *report.Input) error {
 				break
 			}
 		}
-		if !c.First && v.Ticket == "" && v.Change == "" {
+		if c.Texts != nil && v.Ticket == "" && v.Change == "" {
 			same, err := w.sameAs(c)
 			if err == nil && same { // an accept or a change that closed: a version, but no other text
 				continue
@@ -143,7 +155,7 @@ func (w *workspace) digestChanges(ctx context.Context, in *report.Input) error {
 		}
 		in.Changed = append(in.Changed, c)
 	}
-	return nil
+	return unread
 }
 
 // sameAs tells whether a version says what the one before it said.

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"database/sql"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// digestBench is a bench whose digest goes to an inbox, and the database of its
+// ledger. The first morning has passed.
+func digestBench(t *testing.T) (*bench, *inboxOf, *sql.DB) {
+	t.Helper()
+	in := &inboxOf{}
+	hook := httptest.NewServer(in)
+	t.Cleanup(hook.Close)
+	b := setBench(t, "tell:\n  digest: {at: '09:00', zone: UTC, to: [noc]}\n  channels: {noc: {url: {file: noc.url}}}\n", "fw")
+	b.write(t, "noc.url", "generic://"+strings.TrimPrefix(hook.URL, "http://")+"/noc?disabletls=yes")
+	b.pass(catchingUp)
+	if err := b.digest(t); err != nil {
+		t.Fatal(err)
+	}
+	if n := in.take(); n != 0 {
+		t.Fatalf("the first start sent %d digests", n)
+	}
+	b.pass(24 * time.Hour)
+	db, err := sql.Open("sqlite", filepath.Join(b.dir, "belay-data", "belay.db")+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return b, in, db
+}
+
+// digest does the chore once.
+func (b *bench) digest(t *testing.T) error {
+	t.Helper()
+	w, leave := b.live.use()
+	defer leave()
+	return b.sendDigests(t.Context(), w)
+}
+
+func execute(t *testing.T, db *sql.DB, text string) {
+	t.Helper()
+	if _, err := db.ExecContext(t.Context(), text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestADigestThatCannotBeNotedIsNotSentAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	b, in, db := digestBench(t)
+	execute(t, db, `CREATE TRIGGER full BEFORE INSERT ON marks WHEN NEW.kind = 'digest' BEGIN SELECT RAISE(FAIL, 'the disk is full'); END`)
+	for range 3 {
+		if err := b.digest(t); err == nil {
+			t.Error("nobody is told that it cannot be noted")
+		}
+		b.pass(time.Minute)
+	}
+	if n := in.take(); n != 0 {
+		t.Errorf("%d digests were sent that could not be noted", n)
+	}
+	execute(t, db, `DROP TRIGGER full`)
+	for range 3 {
+		if err := b.digest(t); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := in.take(); n != 1 {
+		t.Errorf("then %d digests were sent, want 1", n)
+	}
+}
+
+func TestADigestWhoseSendingCouldNotBeNotedIsSentOnceMore(t *testing.T) {
+	t.Parallel()
+	b, in, db := digestBench(t)
+	execute(t, db, `CREATE TRIGGER full BEFORE INSERT ON marks WHEN NEW.kind = 'digest' AND instr(NEW.value, 'next":"0001') BEGIN SELECT RAISE(FAIL, 'the disk is full'); END`)
+	if err := b.digest(t); err == nil {
+		t.Error("nobody is told that it cannot be noted")
+	}
+	execute(t, db, `DROP TRIGGER full`)
+	for range 3 {
+		if err := b.digest(t); err != nil {
+			t.Error(err)
+		}
+		b.pass(time.Minute)
+	}
+	if n := in.take(); n != 1 {
+		t.Errorf("%d digests were sent within minutes", n)
+	}
+	b.pass(digestAgain)
+	for range 3 {
+		if err := b.digest(t); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := in.take(); n != 1 {
+		t.Errorf("%d digests were sent afterwards, want 1", n)
+	}
+}
+
+func TestADamagedHistoryKeepsNobodyFromTheDigest(t *testing.T) {
+	t.Parallel()
+	b, in, _ := digestBench(t)
+	repo := filepath.Join(b.dir, "belay-data", "customers", "acme", "history.git")
+	for name, text := range map[string]string{"HEAD": "ref: refs/heads/main\n", "refs/heads/main": strings.Repeat("5a", 20) + "\n", "objects/info/x": ""} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(repo, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(repo, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.digest(t); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(in.text(), "not all changes can be listed") || !strings.Contains(in.text(), "belay verify --customer acme") {
+		t.Errorf("it says:\n%s", in.text())
+	}
+	if n := in.take(); n != 1 {
+		t.Errorf("%d digests were sent, want 1", n)
+	}
+}
