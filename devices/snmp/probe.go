@@ -44,6 +44,18 @@ func (p Probe) Identify(ctx context.Context, address string, port int) (answer A
 	return answer, err
 }
 
+// unbroken turns a fall of the library over what a device answered into an error:
+// it has stumbled over hostile packets before, and many devices are asked by one
+// process.
+func unbroken(ask func() error) (err error) {
+	defer func() {
+		if recover() != nil { // what it says may hold anything
+			err = fault(devices.Refused, "", errors.New("its answer makes no sense"))
+		}
+	}()
+	return ask()
+}
+
 // each asks with one of the credentials after the other until one is answered.
 func (p Probe) each(ctx context.Context, port int, ask func(p Probe, c Credentials, port uint16) error) error {
 	if port == 0 {
@@ -65,7 +77,7 @@ func (p Probe) each(ctx context.Context, port int, ask func(p Probe, c Credentia
 	}
 	var worst error
 	for _, c := range p.Credentials {
-		err := ask(p, c, uint16(port))
+		err := unbroken(func() error { return ask(p, c, uint16(port)) })
 		if err == nil {
 			return nil
 		}
