@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"belay/configs"
@@ -64,7 +65,10 @@ func listenSocket(dir string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
+	// From its first moment nobody else may write to it, whatever the folder allows.
+	before := syscall.Umask(0o077)
 	l, err := net.Listen("unix", path)
+	syscall.Umask(before)
 	if err != nil {
 		return nil, err
 	}

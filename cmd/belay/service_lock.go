@@ -24,7 +24,7 @@ func lockService(dir string) (release func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, &devices.Error{Kind: devices.Usage, Op: op, Err: err}
 	}
-	f, err := os.OpenFile(filepath.Join(dir, serviceLock), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, serviceLock), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, &devices.Error{Kind: devices.Usage, Op: op, Err: err}
 	}
