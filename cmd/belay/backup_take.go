@@ -64,7 +64,7 @@ func (w *workspace) takeBackup(ctx context.Context, folder string, keep int, sho
 		}
 		m.Customers = append(m.Customers, c)
 	}
-	if err := w.copyRest(ctx, t); err != nil {
+	if err := w.copyRest(ctx, t, warned); err != nil {
 		return m, 0, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -184,7 +184,7 @@ func (w *workspace) countVersions(ctx context.Context, c spare.Customer, before 
 
 // copyRest copies all other files, of whatever part of Belay: sealed keys, logins,
 // newest originals. Keys are not being replaced meanwhile.
-func (w *workspace) copyRest(ctx context.Context, t *spare.Taking) (err error) {
+func (w *workspace) copyRest(ctx context.Context, t *spare.Taking, warned func(string)) (err error) {
 	lock, err := os.OpenFile(filepath.Join(w.settings.Data, "vault.lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
@@ -209,6 +209,9 @@ func (w *workspace) copyRest(ctx context.Context, t *spare.Taking) (err error) {
 		case d.IsDir() && (base == "history.git" || strings.HasPrefix(base, ".")):
 			return fs.SkipDir
 		case d.IsDir(), !d.Type().IsRegular(), madeAnew(name):
+			return nil
+		case w.settings.isSecret(path): // a copy of all else must not be opened by what lies beside it
+			warned(name + " holds a secret by the settings, and is not copied: keep it elsewhere, and not in the data folder")
 			return nil
 		}
 		err = t.Copy(ctx, name, path)

@@ -48,6 +48,7 @@ type settings struct {
 	dir       string // of the file
 	file      string
 	variables []string // of the environment, which hold secrets
+	secrets   []string // files that do
 }
 
 // A secretSource says where a secret is to be had. It never holds one.
@@ -191,7 +192,7 @@ func readSettings(file string) (*settings, error) {
 	if s.dir, err = filepath.Abs(filepath.Dir(file)); err != nil {
 		return nil, wrong(err, "")
 	}
-	if s.variables, err = variablesOf(text); err != nil {
+	if s.variables, s.secrets, err = placesOf(text); err != nil {
 		return nil, wrong(errors.New(file+" cannot be read twice"), "")
 	}
 	s.Data = s.path(s.Data)

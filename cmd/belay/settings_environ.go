@@ -18,26 +18,33 @@ func (s *settings) environ() []string {
 	})
 }
 
-// variablesOf are all names that stand as {env: NAME} in the text of settings,
-// which was read before.
-func variablesOf(text []byte) ([]string, error) {
+// placesOf are all that stand as {env: NAME} and {file: PATH} in the text of
+// settings, which was read before.
+func placesOf(text []byte) (variables, files []string, err error) {
 	var all any
-	err := yaml.Unmarshal(text, &all)
-	return envsIn(all), err
+	err = yaml.Unmarshal(text, &all)
+	return valuesOf("env", all), valuesOf("file", all), err
 }
 
-func envsIn(v any) (names []string) {
+// isSecret tells whether a file is one in which a secret is, by the settings, or
+// the master identity.
+func (s *settings) isSecret(path string) bool {
+	path = realPath(path)
+	return path == realPath(s.master().File) || slices.ContainsFunc(s.secrets, func(name string) bool { return realPath(s.path(name)) == path })
+}
+
+func valuesOf(word string, v any) (names []string) {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, inner := range v {
-			if name, ok := inner.(string); ok && key == "env" {
+			if name, ok := inner.(string); ok && key == word {
 				names = append(names, name)
 			}
-			names = append(names, envsIn(inner)...)
+			names = append(names, valuesOf(word, inner)...)
 		}
 	case []any:
 		for _, inner := range v {
-			names = append(names, envsIn(inner)...)
+			names = append(names, valuesOf(word, inner)...)
 		}
 	}
 	return names

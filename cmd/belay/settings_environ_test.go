@@ -12,7 +12,7 @@ func TestAProgramIsNotGivenTheSecretsOfOthers(t *testing.T) {
 	t.Setenv("BELAY_TEST_THREE", "canary-three")
 	t.Setenv("BELAY_TEST_MASTER", "canary-master")
 	t.Setenv("BELAY_TEST_OTHER", "stays")
-	names, err := variablesOf([]byte(`master: {env: BELAY_TEST_MASTER}
+	names, _, err := placesOf([]byte(`master: {env: BELAY_TEST_MASTER}
 logins: {a: [{user: x, password: {command: [pass]}}, {user: y, password: {env: BELAY_TEST_ONE}}], env: {user: z, password: {env: BELAY_TEST_TWO}}}
 events: {traps: {communities: [{env: BELAY_TEST_THREE}]}}
 `))
