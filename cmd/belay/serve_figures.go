@@ -69,17 +69,26 @@ func (s *server) customerFigures(ctx context.Context, w *workspace, f *web.Figur
 			state = "never"
 		}
 		k.Devices[state]++
-		if !c.Good.IsZero() {
-			k.Stale = max(k.Stale, now.Sub(c.Good))
+		if age, ok := aged(now, c.Good); ok {
+			k.Stale = max(k.Stale, age)
 		}
-		if c.Proven.IsZero() {
-			k.Unproven++
+		if age, ok := aged(now, c.Proven); ok {
+			k.Oldest = max(k.Oldest, age)
 		} else {
-			k.Oldest = max(k.Oldest, now.Sub(c.Proven))
+			k.Unproven++
 		}
 		f.Customers[d.Customer] = k
 	}
 	return nil
+}
+
+// aged is how long ago something was. A time well in the future was told by a clock
+// that was wrong: it is no age, for it would be young for years.
+func aged(now, t time.Time) (time.Duration, bool) {
+	if t.IsZero() || t.After(now.Add(time.Hour)) {
+		return 0, false
+	}
+	return now.Sub(t), true
 }
 
 // outboxFigures counts what waits.

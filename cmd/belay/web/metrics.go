@@ -143,7 +143,13 @@ func (s scrape) Collect(c chan<- prometheus.Metric) {
 		for state, n := range k.Devices {
 			gauge(devicesDesc, float64(n), name, state)
 		}
-		gauge(provenDesc, k.Oldest.Seconds(), name)
+		all := 0
+		for _, n := range k.Devices {
+			all += n
+		}
+		if k.Unproven < all { // where nothing was ever proven there is no age, least of all a young one
+			gauge(provenDesc, k.Oldest.Seconds(), name)
+		}
 		gauge(unprovenDesc, float64(k.Unproven), name)
 		gauge(goodDesc, k.Stale.Seconds(), name)
 	}
