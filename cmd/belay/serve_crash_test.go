@@ -26,7 +26,8 @@ type storm struct {
 	ahead     time.Duration // of the service's clock
 	epoch     int           // of the switches, each with a slot of its own
 	slot      time.Time     // of this epoch
-	takes     time.Duration // a round, as long as the last whole one
+	takes     time.Duration // a round, as long as the last whole one, and not too long
+	wholes    int           // so many lives to one that sees a round's end
 
 	acked  map[string]promise // by device and version: said to be kept
 	rows   map[devices.ID]configs.Checked
@@ -42,7 +43,7 @@ type storm struct {
 // A promise is what a version must hold for good.
 type promise struct {
 	device, version, marker string
-	verified                bool
+	verified, kept          bool // by the reading that made it
 }
 
 // TestServiceThroughKills kills the service at any moment, with all its switches'
@@ -62,6 +63,9 @@ func TestServiceThroughKills(t *testing.T) {
 	}
 	s := newStorm(t, boxes, customers)
 	began := time.Now()
+	if s.wholes = 8; kills > 100 {
+		s.wholes = 20
+	}
 	s.next(t, true)
 	for life := 1; s.kills < kills && time.Since(began) < enough; life++ {
 		s.live(t, life)
@@ -119,9 +123,9 @@ func (s *storm) next(t *testing.T, all bool) {
 // due is the slot of this epoch: the moment of the daily schedule before the clock.
 func (s *storm) due() time.Time { return s.slot.Add(time.Duration(s.epoch-1) * 24 * time.Hour) }
 
-// live has the service live for a while. Every eighth life sees a round's end.
+// live has the service live for a while. Some lives see a round's end.
 func (s *storm) live(t *testing.T, life int) {
-	whole := life%8 == 0
+	whole := life%s.wholes == 0
 	d := begin(s.play, s.ahead)
 	moment := rand.N(s.takes)
 	switch {
@@ -129,7 +133,7 @@ func (s *storm) live(t *testing.T, life int) {
 		if !d.says("the round ended", 3*time.Minute) {
 			t.Fatalf("the round does not end\n%.8000s", d.log())
 		}
-		s.takes = max(2*time.Second, time.Since(d.began))
+		s.takes = min(max(2*time.Second, time.Since(d.began)), 8*time.Second)
 		s.rounds++
 		eventually(t, func() bool { return len(s.finished(t)) == len(s.crowd.now) })
 	case life%4 == 1: // just when an attachment has come to a certain point
@@ -180,13 +184,15 @@ func (s *storm) killed(d *duty) {
 func (s *storm) heard(i int, out string) {
 	r, whole := parseResult([]byte(out))
 	if whole && r.Version != "" && (r.Result == "kept" || r.Result == "unchanged") {
-		s.promise(r.Device, r.Version, s.crowd.now[i], r.Verified)
+		s.promise(promise{r.Device, r.Version, s.crowd.now[i], r.Verified, false})
 	}
 }
 
-func (s *storm) promise(device, version, marker string, verified bool) {
-	key := device + " " + version
-	s.acked[key] = promise{device, version, marker, verified || s.acked[key].verified}
+func (s *storm) promise(p promise) {
+	key := p.device + " " + p.version
+	before := s.acked[key]
+	p.verified, p.kept = p.verified || before.verified, p.kept || before.kept
+	s.acked[key] = p
 }
 
 // finished are the switches that were captured for this epoch's slot.
@@ -232,7 +238,7 @@ func (s *storm) look(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.promise(string(row.ID), row.Commit, s.crowd.now[i], row.Verified)
+		s.promise(promise{string(row.ID), row.Commit, s.crowd.now[i], row.Verified, row.Result == configs.Kept})
 	}
 	for i := range done {
 		if row := s.rows[s.id(i)]; row.At.Before(s.due()) {
