@@ -30,7 +30,7 @@ Exit status: 0 written, or sent; 1 something broke; 2 wrong usage.`,
 				from := w.lastDigest()
 				if since != "" {
 					var err error
-					if from, err = parseTime(since, w.settings.Tell.zone()); err != nil {
+					if from, err = parseTime(since, w.settings.Tell.zone(), w.now()); err != nil {
 						return err
 					}
 				}
@@ -82,12 +82,15 @@ func (p *program) runDigest(ctx context.Context, w *workspace, since time.Time, 
 	return err
 }
 
-// parseTime reads a time as people write it.
-func parseTime(s string, zone *time.Location) (time.Time, error) {
+// parseTime reads a time as people write it: a day and an hour are those of zone.
+func parseTime(s string, zone *time.Location, now time.Time) (time.Time, error) {
 	for _, form := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
 		if t, err := time.ParseInLocation(form, s, zone); err == nil {
 			return t, nil
 		}
 	}
-	return time.Time{}, &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%q is no time: write 2026-11-22, or \"2026-11-22 09:00\"", s)}
+	if t, ok := timeOf(s, now, false); ok {
+		return t, nil
+	}
+	return time.Time{}, &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%q is no time: write 2026-11-22, \"2026-11-22 09:00\", 36h or \"3 days ago\"", s)}
 }

@@ -62,7 +62,7 @@ func (p *program) runScrub(ctx context.Context, s *scrub.Scrub, all bool) error 
 		s.Shown = func(now scrub.Progress) {
 			if at := p.now(); at.Sub(shown) >= time.Second/5 || at.Before(shown) {
 				shown = at
-				fmt.Fprintf(p.err, "\r\x1b[K%5.1f %%, %d read, %s: %s of %s", 100*now.Done, now.Items, size(now.Bytes), now.Shelf, now.Customer)
+				fmt.Fprintf(p.err, "\r\x1b[K%5.1f %%, %d read, %s: %s", 100*now.Done, now.Items, size(now.Bytes), passAt(now))
 			}
 		}
 		defer func() {
@@ -96,6 +96,14 @@ func (p *program) runScrub(ctx context.Context, s *scrub.Scrub, all bool) error 
 		err = p.say("%d read again, %s: %d found damaged, %d whole again; %s\n", r.Items, size(r.Bytes), len(r.Found), r.Cleared, passed(r.Done, r.Completed && len(r.Unread) == 0))
 	}
 	return errors.Join(scrubVerdict(r.Standing, r.Away, len(r.Unread)), err)
+}
+
+// passAt says where a pass is: some of what is kept is nobody's alone.
+func passAt(now scrub.Progress) string {
+	if now.Customer == "" {
+		return now.Shelf
+	}
+	return now.Shelf + " of " + now.Customer
 }
 
 // passed tells how far a pass is.
@@ -138,7 +146,7 @@ func (p *program) runScrubStatus(ctx context.Context, s *scrub.Scrub) error {
 	case now.Began.IsZero():
 		err = p.say("no pass has begun\n")
 	case now.Ended.IsZero():
-		err = p.say("pass begun %s: %s, %d read, %s; at the %s of %s\n", day(now.Began), passed(now.Done, false), now.Items, size(now.Bytes), now.Shelf, now.Customer)
+		err = p.say("pass begun %s: %s, %d read, %s; at the %s\n", day(now.Began), passed(now.Done, false), now.Items, size(now.Bytes), passAt(now))
 	default:
 		err = p.say("pass begun %s, ended %s: %d read, %s\n", day(now.Began), day(now.Ended), now.Items, size(now.Bytes))
 	}
@@ -149,7 +157,7 @@ func (p *program) runScrubStatus(ctx context.Context, s *scrub.Scrub) error {
 		err = p.say("the last whole pass ended %s\n", day(now.Completed))
 	}
 	if err == nil && !now.Oldest.IsZero() {
-		err = p.say("no byte was read last before %s\n", day(now.Oldest))
+		err = p.say("nothing has waited to be read since before %s\n", day(now.Oldest))
 	}
 	for _, name := range slices.Sorted(maps.Keys(now.Unread)) {
 		if err == nil {

@@ -120,6 +120,10 @@ func (p *program) reopen(ctx context.Context, l *live, o openOptions) error {
 		w.close()
 		err = &devices.Error{Kind: devices.Usage, Op: "read the settings again", Err: errors.New("data: names another folder"), Hint: "that takes a restart of the service"}
 	}
+	if err == nil && len(w.inventory.Devices) == 0 && len(old.inventory.Devices) > 0 {
+		w.close()
+		err = &devices.Error{Kind: devices.Usage, Op: "read the inventory again", Err: errors.New("it is empty, and nothing would be captured any more"), Hint: "put the devices back; where it is meant, restart the service"}
+	}
 	if err != nil {
 		l.mu.Lock()
 		l.mark, l.no = before, err
