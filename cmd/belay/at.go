@@ -47,8 +47,8 @@ it is local time.`
 
 var timeAgo = regexp.MustCompile(`^(\d{1,6}) ?(minute|hour|day|week|month|year)s?( ago)?$`)
 
-// timeOf reads a time as people write it; ok is false where it is none. A day
-// alone is its end where end is set, else its beginning.
+// timeOf reads a time as people write it, in the zone of now; ok is false where it
+// is none. A day alone is its end where end is set, else its beginning.
 func timeOf(s string, now time.Time, end bool) (t time.Time, ok bool) {
 	s = strings.TrimSpace(s)
 	if d, err := time.ParseDuration(s); err == nil && d > 0 {
@@ -76,11 +76,11 @@ func timeOf(s string, now time.Time, end bool) (t time.Time, ok bool) {
 		return t, true
 	}
 	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02T15:04"} {
-		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
 			return t, true
 		}
 	}
-	t, err := time.ParseInLocation("2006-01-02", s, time.Local)
+	t, err := time.ParseInLocation("2006-01-02", s, now.Location())
 	if err == nil && end {
 		t = t.AddDate(0, 0, 1).Add(-1)
 	}

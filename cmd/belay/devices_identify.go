@@ -77,15 +77,9 @@ func (w *workspace) probe(ctx context.Context, d devices.Device) (snmp.Probe, er
 	if !ok {
 		return snmp.Probe{}, &devices.Error{Kind: devices.Usage, Op: "identify", Device: d.Address, Err: errors.New("the settings say nothing of SNMP"), Hint: "add snmp: default: … to " + w.settings.file}
 	}
-	c := snmp.Credentials{Version: strings.TrimPrefix(fmt.Sprint(set.Version), "v"), User: set.User, AuthProtocol: set.Auth.Protocol, PrivacyProtocol: set.Privacy.Protocol, Context: set.Context}
-	for _, f := range []struct {
-		to   *devices.Secret
-		from *secretSource
-	}{{&c.Community, set.Community}, {&c.AuthPassword, set.Auth.Password}, {&c.PrivacyPassword, set.Privacy.Password}} {
-		var err error
-		if *f.to, err = w.secrets.get(ctx, f.from, "password"); err != nil {
-			return snmp.Probe{}, &devices.Error{Kind: devices.Usage, Op: "read the SNMP secrets", Err: err}
-		}
+	c, err := w.snmpCredentials(ctx, set)
+	if err != nil {
+		return snmp.Probe{}, err
 	}
 	return snmp.Probe{Credentials: []snmp.Credentials{c}, Timeout: 2 * time.Second, Retries: 1}, nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 )
 
 func (p *program) digestCommand() *cobra.Command {
-	var since, customer string
+	var from, customer string
 	var html, send bool
 	cmd := &cobra.Command{
 		Use: "digest", Short: "What has to be looked at: three numbers, then only exceptions", Args: cobra.NoArgs,
@@ -23,22 +22,24 @@ only what somebody has to look at, each with the command that tries it again. Ch
 a ticket are shown with what changed, secrets replaced. The service sends it each morning
 (tell: digest: in the settings).
 
+` + aTime + ` Here that is the zone of the digest.
+
 Exit status: 0 written, or sent; 1 something broke; 2 wrong usage.`,
 		Example: "  belay digest\n  belay digest --customer acme --since 2026-11-20\n  belay digest --send",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
-				from := w.lastDigest()
-				if since != "" {
-					var err error
-					if from, err = parseTime(since, w.settings.Tell.zone(), w.now()); err != nil {
-						return err
-					}
+				t, err := since(from, p.now().In(w.settings.Tell.zone()))
+				if err != nil {
+					return err
 				}
-				return p.runDigest(cmd.Context(), w, from, customer, html, send)
+				if t.IsZero() {
+					t = w.lastDigest()
+				}
+				return p.runDigest(cmd.Context(), w, t, customer, html, send)
 			})
 		},
 	}
-	cmd.Flags().StringVar(&since, "since", "", "tell of changes since this `TIME` (default: since the last digest was due)")
+	cmd.Flags().StringVar(&from, "since", "", "tell of changes since this `TIME` (default: since the last digest was due)")
 	cmd.Flags().StringVar(&customer, "customer", "", "tell of this customer alone")
 	cmd.Flags().BoolVar(&html, "html", false, "write it as a page")
 	cmd.Flags().BoolVar(&send, "send", false, "send it to the channels of tell: digest: instead")
@@ -80,17 +81,4 @@ func (p *program) runDigest(ctx context.Context, w *workspace, since time.Time, 
 	}
 	_, err = io.WriteString(p.out, d.Text())
 	return err
-}
-
-// parseTime reads a time as people write it: a day and an hour are those of zone.
-func parseTime(s string, zone *time.Location, now time.Time) (time.Time, error) {
-	for _, form := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(form, s, zone); err == nil {
-			return t, nil
-		}
-	}
-	if t, ok := timeOf(s, now, false); ok {
-		return t, nil
-	}
-	return time.Time{}, &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%q is no time: write 2026-11-22, \"2026-11-22 09:00\", 36h or \"3 days ago\"", s)}
 }

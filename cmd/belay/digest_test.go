@@ -15,11 +15,11 @@ func TestTheDigestTakesTheTimesThatOtherCommandsTake(t *testing.T) {
 		"3 days ago": now.AddDate(0, 0, -3), "36h": now.Add(-36 * time.Hour),
 		"2026-11-20 08:00": time.Date(2026, 11, 20, 7, 0, 0, 0, time.UTC), "2026-11-20": time.Date(2026, 11, 19, 23, 0, 0, 0, time.UTC),
 	} {
-		if got, err := parseTime(text, zone, now); err != nil || !got.Equal(want) {
+		if got, err := since(text, now.In(zone)); err != nil || !got.Equal(want) {
 			t.Errorf("%q is %v (%v), want %v", text, got, err, want)
 		}
 	}
-	if _, err := parseTime("soon", zone, now); err == nil {
+	if _, err := since("soon", now.In(zone)); err == nil {
 		t.Error("soon is no time")
 	}
 }
