@@ -232,8 +232,8 @@ func (r *repo) adoptTag(name string, at plumbing.Hash) error {
 		return nil
 	}
 	change, _, ok := strings.Cut(strings.TrimPrefix(name, tagRoot), "/")
-	if !ok || devices.CheckName(change) != nil || !filepath.IsLocal(filepath.FromSlash(strings.TrimPrefix(name, tagRoot))) {
-		return nil // none of ours
+	if ours := ok && devices.CheckName(change) == nil && filepath.IsLocal(filepath.FromSlash(strings.TrimPrefix(name, tagRoot))); !ours {
+		return nil
 	}
 	if err := r.tagFolder(change); err != nil {
 		return err
