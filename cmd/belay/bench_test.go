@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -43,15 +42,6 @@ func benchConfig(i, size int) string {
 
 func inProcess(args []string, said *bytes.Buffer) int {
 	return run(args, strings.NewReader(""), said, said)
-}
-
-func processorTime(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkCheckRedactSeal is all that is done to a text of 200 KB between
