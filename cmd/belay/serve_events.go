@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"belay/configs"
@@ -17,6 +18,9 @@ type ears struct {
 	hearing *hearing
 	stop    func()
 	before  map[string]float64 // the messages of those that were closed
+
+	why  sync.Mutex
+	deaf error // why nothing is heard that should be; see hearAgain
 }
 
 // hear opens the ears of a workspace's settings and closes those before. What
@@ -25,15 +29,8 @@ type ears struct {
 func (s *server) hear(ctx context.Context) {
 	s.events.close()
 	w, leave := s.live.use()
-	a := configs.Alarm{Cause: configs.AlarmService, Key: "events", What: "changes between the nights are not heard of", Hint: "belay doctor", At: s.p.now()}
-	h, err := w.openEvents(ctx, func(t watch.Trigger) { s.triggered(ctx, t) }, w.alarms, func(err error) { s.log.Error("events", "error", tame(err.Error())) })
-	if err != nil {
-		s.log.Error("changes between the nights are not heard of", "error", tame(err.Error()), "hint", tame(devices.HintOf(err)))
-		err = w.alarms.Raise(ctx, a)
-	} else {
-		err = w.alarms.Clear(ctx, a)
-	}
-	if err != nil {
+	h, deaf := w.openEvents(ctx, func(t watch.Trigger) { s.triggered(ctx, t) }, w.alarms, func(err error) { s.log.Error("events", "error", tame(err.Error())) })
+	if err := s.tellDeaf(ctx, w, deaf); err != nil {
 		s.log.Error("alarms", "error", tame(err.Error()))
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -41,8 +38,10 @@ func (s *server) hear(ctx context.Context) {
 	ended.Go(func() { s.deadManRuns(ctx, w) })
 	if h != nil {
 		ended.Go(func() {
-			if err := h.Run(ctx); err != nil && ctx.Err() == nil {
+			if err := s.guarded(func() error { return h.Run(ctx) }); ctx.Err() == nil {
+				err = errors.Join(errors.New("the hearing ended"), err)
 				s.log.Error("changes between the nights are not heard of any more", "error", tame(err.Error()))
+				s.events.broke(err)
 			}
 		})
 	}
@@ -54,6 +53,31 @@ func (s *server) hear(ctx context.Context) {
 		ended.Wait()
 		leave()
 	}
+}
+
+// tellDeaf raises an alarm where changes are not heard of, and ends it where they are.
+func (s *server) tellDeaf(ctx context.Context, w *workspace, deaf error) error {
+	before := s.events.whyDeaf()
+	s.events.broke(deaf)
+	a := configs.Alarm{Cause: configs.AlarmService, Key: "events", What: "changes between the nights are not heard of", Hint: "belay doctor", At: s.p.now()}
+	if deaf == nil {
+		return w.alarms.Clear(ctx, a)
+	}
+	if before == nil || before.Error() != deaf.Error() {
+		s.log.Error("changes between the nights are not heard of", "error", tame(deaf.Error()), "hint", tame(devices.HintOf(deaf)))
+	}
+	return w.alarms.Raise(ctx, a)
+}
+
+// hearAgain opens what could not be opened or has ended: a port that was taken,
+// a database that was locked.
+func (s *server) hearAgain(ctx context.Context, _ *workspace) error {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	if s.events.whyDeaf() != nil {
+		s.hear(ctx)
+	}
+	return s.events.whyDeaf()
 }
 
 // triggered has a device captured that seems to have changed.
@@ -70,6 +94,19 @@ func (s *server) triggered(ctx context.Context, t watch.Trigger) {
 		s.recordTriggered(context.WithoutCancel(ctx), by, f.Result)
 		s.nudge()
 	})
+}
+
+// broke notes why nothing is heard; nil: all is.
+func (e *ears) broke(err error) {
+	e.why.Lock()
+	defer e.why.Unlock()
+	e.deaf = err
+}
+
+func (e *ears) whyDeaf() error {
+	e.why.Lock()
+	defer e.why.Unlock()
+	return e.deaf
 }
 
 // close stops listening and returns when nothing listens any more.

@@ -29,9 +29,9 @@ func (f stillFleet) Pull(_ context.Context, d devices.Device) (configs.Capture, 
 // in which nothing changed add to what is kept.
 func TestAnUnchangedNightIsOneEventNoCommitAndAFewBytesADevice(t *testing.T) {
 	t.Parallel()
-	fleet, nights := 2000, 4
+	fleet, nights := 500, 4
 	if raced || testing.Short() {
-		fleet = 300
+		fleet = 200
 	}
 	var names []string
 	for i := range fleet {

@@ -20,6 +20,7 @@ func (s *server) allChores() []chore {
 	return []chore{
 		{tickChore, 2 * time.Second, s.tick},
 		{"new settings", 2 * time.Second, s.lookForSettings},
+		{"hearing of changes", 30 * time.Second, s.hearAgain},
 		{"alarms", 5 * time.Second, s.tellAlarms},
 		{"the outbox", 20 * time.Second, s.sendAttachments},
 		{"the digest", 15 * time.Second, s.sendDigests},

@@ -65,8 +65,10 @@ func (w *workspace) openEvents(ctx context.Context, trigger func(watch.Trigger),
 		ears.Traps = t.Listen
 	}
 	var err error
-	h.listeners, err = events.Open(ctx, ears)
-	return h, err
+	if h.listeners, err = events.Open(ctx, ears); err != nil {
+		return nil, err
+	}
+	return h, nil
 }
 
 // Run hears until ctx ends, and has given the ports back when it returns. It is
