@@ -31,6 +31,15 @@ func TestEachCauseIsToldOnce(t *testing.T) {
 				Missed: []report.Miss{{Schedule: "customer acme", Customer: "acme", Due: now.Add(-7 * time.Hour), Devices: 1, Of: []devices.ID{sw.ID()}}}},
 			[]string{"1 stale", "the schedule of customer acme, due 02:00"}, []string{"no good reading"},
 		},
+		"a missed schedule, and what failed before it": {
+			report.Input{Devices: []devices.Device{fw}, Newest: map[devices.ID]configs.Checked{fw.ID(): {ID: fw.ID(), At: now.Add(-30 * time.Hour), Result: configs.Unreachable, Error: "no answer"}},
+				Missed: []report.Miss{{Schedule: "customer acme", Customer: "acme", Due: now.Add(-7 * time.Hour), Devices: 1, Of: []devices.ID{fw.ID()}}}},
+			[]string{"fw: unreachable, never captured: no answer"}, nil,
+		},
+		"two devices, each with its own": {
+			report.Input{Devices: []devices.Device{fw, sw}, Newest: map[devices.ID]configs.Checked{fw.ID(): with(denied, "one thing"), sw.ID(): with(denied, "another")}},
+			[]string{"for 2 different reasons, one of them another"}, []string{"1 times", "most often"},
+		},
 		"a host key": {
 			report.Input{Devices: []devices.Device{fw}, Newest: map[devices.ID]configs.Checked{fw.ID(): with(denied, "its host key has changed")},
 				Alarms: []configs.Alarm{{Cause: configs.AlarmHostKey, Customer: "acme", Device: fw.ID(), What: "another key", At: now}}},
