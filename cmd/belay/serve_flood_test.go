@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -25,6 +26,7 @@ type street struct {
 	*play
 	switches []*simulator.Device
 	port     string // of the syslog listener, TCP and UDP
+	metrics  string // address of what Prometheus reads
 
 	mu    sync.Mutex
 	heard []string // what the people's channel was sent
@@ -62,15 +64,19 @@ func newStreet(t testing.TB, n int) *street {
 		s.heard = append(s.heard, string(body))
 	}))
 	t.Cleanup(hook.Close)
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free, most likely for UDP too
-	if err != nil {
-		t.Fatal(err)
+	var free [2]string // ports, most likely for UDP too
+	for i := range free {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		_, free[i], _ = net.SplitHostPort(l.Addr().String())
 	}
-	_, s.port, _ = net.SplitHostPort(l.Addr().String())
-	l.Close()
-	s.play = newPlay(t, crowdLogins+eachDay()+fmt.Sprintf(`
+	s.port, s.metrics = free[0], "127.0.0.1:"+free[1]
+	s.play = newPlay(t, crowdLogins+eachDay()+"listen: "+s.metrics+fmt.Sprintf(`
 remotes: {acme: {url: remote.git, elsewhere: true}}
-events: {hold_off: 1s, flood: 100, syslog: {udp: '127.0.0.1:%[1]s', tcp: '127.0.0.1:%[1]s'}}
+events: {hold_off: 3s, flood: 100, syslog: {udp: '127.0.0.1:%[1]s', tcp: '127.0.0.1:%[1]s'}}
 tell:
   alarms: {to: [noc]}
   channels: {noc: {url: {env: NOC}}}
@@ -113,6 +119,29 @@ func (s *street) shown(i int) (n int) {
 	return n
 }
 
+// became is how many messages came to what, as Prometheus reads it.
+func (s *street) became(what string) float64 {
+	s.t.Helper()
+	r, err := http.Get("http://" + s.metrics + "/metrics")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^belay_\w+\{[^}]*"` + what + `"[^}]*\} (\S+)$`).FindSubmatch(text)
+	if found == nil {
+		s.t.Fatalf("no figure of messages %s: %s", what, text)
+	}
+	n, err := strconv.ParseFloat(string(found[1]), 64)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
 // TestFloodIsOneCaptureAndOneAlarm has one switch send as many messages as the
 // listener takes, half of which announce changes: one capture and one alarm come
 // of it, and meanwhile another one's change is captured and a technician answered.
@@ -127,29 +156,38 @@ func TestFloodIsOneCaptureAndOneAlarm(t *testing.T) {
 	d := serveAt(s.play, 0)
 	before := resident(t, d)
 	flood := s.line(0, "tcp")
-	const meanwhile = 4 // times, while the flood stands
-	for n := range messages {
+	const requests = 2
+	answers := make(chan asked, requests)
+	other := make(chan bool, 1)
+	// It never pauses: the others' wishes are done while it sends.
+	for n, open, end := 0, requests+1, time.Now().Add(2*time.Minute); n < messages || open > 0; n++ {
 		if _, err := io.WriteString(flood, syslog(n)); err != nil {
 			t.Fatalf("message %d: %v", n, err)
 		}
-		if n == messages/meanwhile {
+		if n == 1000 {
 			if _, err := io.WriteString(s.line(1, "udp"), syslog(0)); err != nil {
 				t.Fatal(err)
 			}
+			go func() { other <- d.says("captured after a change.*device=acme/sw-1 result=kept", time.Minute) }()
+			go func() {
+				for range requests {
+					answers <- ask(s.play, "acme/sw-2", "T1", "capture", "acme/sw-2")
+				}
+			}()
 		}
-		if n > messages/meanwhile && n%(messages/meanwhile) == 0 {
-			if a := ask(s.play, "acme/sw-2", "T1", "capture", "acme/sw-2"); a.err != nil {
+		select {
+		case a := <-answers:
+			if open--; a.err != nil {
 				t.Errorf("in the flood: %v", a.err)
 			}
-		}
-	}
-	// The change of another is captured while the flood goes on.
-	for n, end := 0, time.Now().Add(time.Minute); !d.says("captured after a change.*device=acme/sw-1 result=kept", time.Millisecond); n++ {
-		if time.Now().After(end) {
-			t.Fatalf("the other's change was not captured in the flood\n%.8000s", d.log())
-		}
-		if _, err := io.WriteString(flood, syslog(n)); err != nil {
-			t.Fatal(err)
+		case well := <-other:
+			if open--; !well {
+				t.Fatalf("the other's change was not captured in the flood\n%.8000s", d.log())
+			}
+		default:
+			if time.Now().After(end) {
+				t.Fatalf("%d wishes were not done in the flood\n%.8000s", open, d.log())
+			}
 		}
 	}
 	if n := s.shown(0); n > 0 {
@@ -160,6 +198,9 @@ func TestFloodIsOneCaptureAndOneAlarm(t *testing.T) {
 	}
 	eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.heard) > 0 })
 	after := resident(t, d)
+	if looked, dropped := s.became("looked at"), s.became("dropped in a flood"); looked > 110 || dropped < float64(messages)*9/10 {
+		t.Errorf("%.0f messages were looked at and %.0f of more than %d dropped", looked, dropped, messages)
+	}
 	// What was sent behind the capture would make another one, and another alarm.
 	if code := d.stop(syscall.SIGTERM, 30*time.Second); code != 0 {
 		t.Errorf("it ended with status %d\n%.8000s", code, d.log())
@@ -167,7 +208,7 @@ func TestFloodIsOneCaptureAndOneAlarm(t *testing.T) {
 	if n := strings.Count(d.log(), "captured after a change"); n != 2 {
 		t.Errorf("%d captures were triggered, want one of each switch that told of a change\n%.8000s", n, d.log())
 	}
-	for i, want := range []int{1, 1, meanwhile - 2} {
+	for i, want := range []int{1, 1, requests} {
 		if n := s.shown(i); n != want {
 			t.Errorf("sw-%d was read %d times, want %d", i, n, want)
 		}
