@@ -181,7 +181,7 @@ func checkService(_ context.Context, x *patient) []finding {
 	case ok:
 		return []finding{fine("process %d serves, since %s", pid, since.Local().Format("2006-01-02 15:04"))}
 	case len(x.settings.Schedules) > 0:
-		return []finding{broken("belay serve, or systemctl start belay", "there are schedules and no service runs: nothing is captured by itself")}
+		return []finding{strange("belay serve, or systemctl start belay", "there are schedules and no service runs: nothing is captured by itself")}
 	}
 	return []finding{fine("none runs, and the settings have no schedules")}
 }

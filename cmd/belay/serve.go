@@ -154,7 +154,12 @@ func (s *server) run(ctx context.Context) (err error) {
 	defer signal.Stop(hup)
 	s.hear(ctx)
 	s.start(ctx, &wg, s.allChores())
-	s.log.Info("belay serves", "version", version, "devices", len(w.inventory.Devices), "data", w.settings.Data, "next", s.next(s.p.now()))
+	s.log.Info("belay serves", "version", version, "devices", len(w.inventory.Devices), "data", w.settings.Data)
+	if next := s.next(s.p.now()); next.IsZero() {
+		s.log.Warn("no schedule is for any device: nothing is captured by itself", "hint", "schedules: in the settings; belay schedule")
+	} else {
+		s.log.Info("the next device is due", "at", next)
+	}
 	tellSystemd(daemon.SdNotifyReady)
 	for {
 		select {

@@ -73,7 +73,8 @@ func (s *server) next(now time.Time) (first time.Time) {
 
 // roundBegan has the canaries captured beside the devices.
 func (s *server) roundBegan(ctx context.Context, _ time.Time) {
-	s.log.Info("a round begins")
+	_, n, _ := s.rounds.Underway()
+	s.log.Info("a round begins", "due", n)
 	s.beside.Go(func() {
 		_ = s.guarded(func() error { s.canaries(ctx); return nil }) // a fault is in the log
 	})

@@ -94,7 +94,7 @@ func (s *server) scrub(ctx context.Context, w *workspace) error {
 	reading.Pause = s.lettingCapturesGo
 	r, err := reading.Step(ctx, now.Add(6*time.Hour))
 	if r.Items > 0 {
-		s.log.Info("a share of all that is kept was read again", "items", r.Items, "bytes", r.Bytes, "done", r.Done, "damaged", r.Standing)
+		s.log.Info("a share of all that is kept was read again", "items", r.Items, "bytes", r.Bytes, "percent of the pass", int(100*r.Done), "damaged", r.Standing)
 	}
 	for _, why := range r.Unread {
 		s.log.Warn("not read again this time", "what", tame(why))
