@@ -89,6 +89,9 @@ func (p *program) runClose(ctx context.Context, w *workspace, c change.Change) e
 	}
 	w.gateIsOver(ctx, p, c)
 	defer w.drain(ctx, p, aMoment)
+	if old, there := w.device(c.Old); there && c.Old != c.New {
+		fmt.Fprintf(p.err, "belay: hint: %s\n", tamef("take %s out of the inventory (%s), or each morning tells that it does not answer", old, old.Where))
+	}
 	return p.tellClosed(c, "receipt sha256:"+digest)
 }
 
