@@ -104,7 +104,7 @@ func (p *program) openServer(ctx context.Context) (s *server, done func(), err e
 	}
 	w, err := p.open(ctx, s.options)
 	if err == nil {
-		err = s.assemble(w)
+		err = s.assemble(ctx, w)
 	}
 	if err != nil {
 		_ = release() // the lock ends with the process in any case
@@ -123,8 +123,8 @@ func (p *program) openServer(ctx context.Context) (s *server, done func(), err e
 }
 
 // assemble sets up what captures and when, by the settings of w.
-func (s *server) assemble(w *workspace) error {
-	if err := s.plans.read(w); err != nil {
+func (s *server) assemble(ctx context.Context, w *workspace) error {
+	if err := s.plans.read(ctx, w); err != nil {
 		w.close()
 		return err
 	}
@@ -211,7 +211,7 @@ func (s *server) reload(ctx context.Context) {
 	}
 	w, leave := s.live.use()
 	defer leave()
-	if err := s.plans.read(w); err != nil { // the settings were checked when they were read
+	if err := s.plans.read(ctx, w); err != nil { // the settings were checked when they were read
 		s.log.Error("the schedules were refused", "error", tame(err.Error()))
 	}
 	s.engine.SetLimits(limitsOf(w.settings))

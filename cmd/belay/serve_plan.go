@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -13,19 +14,57 @@ import (
 
 // plans is the plan of the settings that count now.
 type plans struct {
-	mu   sync.Mutex
-	plan *schedule.Plan
+	mu    sync.Mutex
+	plan  *schedule.Plan
+	since time.Time // when the schedules were last edited; zero: not since the first start
 }
 
-// read takes the schedules of a workspace.
-func (p *plans) read(w *workspace) error {
+// writtenPlan is what is remembered of the schedules, to see that they were edited.
+type writtenPlan struct {
+	Digest string    `json:"digest"`
+	Since  time.Time `json:"since,omitzero"`
+}
+
+// plansDone is the mark of the schedules.
+const plansDone = "schedules"
+
+// read takes the schedules of a workspace. Whoever edits one at noon, to an hour
+// that is past, does not have a fleet captured at noon: a slot before the edit is
+// not due any more.
+func (p *plans) read(ctx context.Context, w *workspace) error {
 	plan, err := w.settings.plan()
 	if err != nil {
 		return err
 	}
+	text, err := json.Marshal(w.settings.Schedules)
+	if err != nil {
+		return err
+	}
+	value, err := w.ledger.Mark(ctx, doneMark, plansDone)
+	if err != nil {
+		return err
+	}
+	var was writtenPlan
+	if value != nil {
+		if err := json.Unmarshal(value, &was); err != nil {
+			return err
+		}
+	}
+	is := writtenPlan{Digest: configs.Digest(text), Since: was.Since}
+	if value != nil && is.Digest != was.Digest {
+		is.Since = w.now()
+	}
+	if is != was {
+		if value, err = json.Marshal(is); err != nil {
+			return err
+		}
+		if err := w.ledger.SetMarks(ctx, doneMark, configs.Mark{Key: plansDone, Value: value}); err != nil {
+			return err
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.plan = plan
+	p.plan, p.since = plan, is.Since
 	return nil
 }
 
@@ -33,6 +72,21 @@ func (p *plans) now() *schedule.Plan {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.plan
+}
+
+// due tells whether a device is to be captured now, and for which slot.
+func (p *plans) due(d devices.Device, seen round.Seen, now time.Time) (slot time.Time, due bool) {
+	p.mu.Lock()
+	plan, since := p.plan, p.since
+	p.mu.Unlock()
+	done := seen.Slot
+	if done.IsZero() {
+		done = seen.First // a first start at noon reads nothing before the night
+	}
+	if done.Before(since) && !since.After(now) {
+		done = since
+	}
+	return plan.Due(d, done, now)
 }
 
 // openRounds puts the rounds of the schedule together.
@@ -43,13 +97,7 @@ func (s *server) openRounds(w *workspace) {
 			defer leave()
 			return w.inventory.Devices
 		},
-		Due: func(d devices.Device, seen round.Seen, now time.Time) (time.Time, bool) {
-			done := seen.Slot
-			if done.IsZero() {
-				done = seen.First // a first start at noon reads nothing before the night
-			}
-			return s.plans.now().Due(d, done, now)
-		},
+		Due:    s.plans.due,
 		Next:   s.next,
 		Submit: s.nightly,
 		Marks:  w.ledger, Ledger: w.ledger, By: w.by, Now: s.p.now,

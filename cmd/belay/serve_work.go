@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"belay/cmd/belay/canary"
@@ -19,6 +20,7 @@ const tickChore = "the schedule"
 func (s *server) allChores() []chore {
 	return []chore{
 		{tickChore, 2 * time.Second, s.tick},
+		{"the pulse", 10 * time.Second, s.pulse},
 		{"new settings", 2 * time.Second, s.lookForSettings},
 		{"hearing of changes", 30 * time.Second, s.hearAgain},
 		{"alarms", 5 * time.Second, s.tellAlarms},
@@ -31,10 +33,29 @@ func (s *server) allChores() []chore {
 	}
 }
 
-// tick has what is due captured, and tells systemd that the service lives.
+// tick has what is due captured.
 func (s *server) tick(ctx context.Context, _ *workspace) error {
-	defer tellSystemd("WATCHDOG=1")
 	return s.rounds.Tick(ctx)
+}
+
+// pulseless is how long the schedule may not have been looked at: a locked
+// database is waited for, and a restart would not mend it.
+const pulseless = 15 * time.Minute
+
+// pulse tells systemd that the service lives: its locks are free, and the schedule
+// is looked at.
+func (s *server) pulse(context.Context, *workspace) error {
+	s.engine.Stats()
+	s.rounds.Underway()
+	last := s.chores.last(tickChore)
+	if last.IsZero() {
+		last = s.since
+	}
+	if d := s.p.now().Sub(last); d > pulseless {
+		return fmt.Errorf("what is due was last looked for %v ago", d.Round(time.Second))
+	}
+	tellSystemd("WATCHDOG=1")
+	return nil
 }
 
 func (s *server) lookForSettings(ctx context.Context, _ *workspace) error {
