@@ -69,6 +69,16 @@ unreachable, denied, failed), verified, version, grade, checks, error, hint, sec
 ` + exitHelp,
 		Example: "  belay capture acme/fw-hq\n  belay capture --customer acme --json",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			o.byService, o.waits = !o.firstUse && o.concurrency == 0, len(args) > 0
+			if o.byService && o.waits && c == (chosen{}) {
+				if w, list, ok := p.openToAsk(cmd.Context(), args); ok {
+					err := p.runCapture(cmd.Context(), w, list, o)
+					w.close()
+					if !errors.Is(err, errNoService) {
+						return err
+					}
+				}
+			}
 			w, err := p.open(cmd.Context(), openOptions{firstUse: o.firstUse})
 			if err != nil {
 				return err
@@ -78,7 +88,6 @@ unreachable, denied, failed), verified, version, grade, checks, error, hint, sec
 			if err != nil {
 				return err
 			}
-			o.byService, o.waits = !o.firstUse && o.concurrency == 0, len(args) > 0
 			return p.runCapture(cmd.Context(), w, list, o)
 		},
 	}
@@ -121,6 +130,10 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 		t.tell(r)
 	}
 	served, err := p.byService(ctx, w, list, o, told)
+	if !served && w.backup == nil { // it was opened to ask a service, which has ended since
+		t.end()
+		return errNoService
+	}
 	if !served {
 		w.captureAll(ctx, list, limits, o, told)
 	}

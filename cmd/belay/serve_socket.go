@@ -83,6 +83,7 @@ func (s *server) requests(life context.Context) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(s.status(r.Context())) // who has gone away needs no answer
 	})
+	mux.HandleFunc("GET /devices", func(w http.ResponseWriter, r *http.Request) { s.find(life, w, r) })
 	mux.HandleFunc("POST /captures", func(w http.ResponseWriter, r *http.Request) { s.captures(life, w, r) })
 	return mux
 }

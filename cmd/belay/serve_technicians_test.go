@@ -2,13 +2,18 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"belay/configs"
+	"belay/devices"
 )
 
 // An asked is what a technician was told.
@@ -116,6 +121,54 @@ func TestTechniciansGoBeforeTheNight(t *testing.T) {
 	}
 }
 
+// TestAskingAServiceOpensLittle has a technician ask a service whose inventory
+// somebody has just broken: the service knows the device, and the command need not.
+// A name that it does not know is looked up as without a service.
+func TestAskingAServiceOpensLittle(t *testing.T) {
+	t.Parallel()
+	part(t, "git", "git")
+	c := startCrowd(t, 2, 2<<10, 0)
+	p := newStation(t, c, 1, eachDay())
+	d := serveAt(p, 0)
+	for _, name := range []string{"nope", ""} {
+		if s := p.wants(2, "capture", "c00/sw00000", name); !strings.Contains(s.err, "no such device in the inventory") {
+			t.Errorf("capture %q said %s", name, s.err)
+		}
+	}
+	p.write("devices.csv", "customer,name\nacme\n")
+	if !d.says("the settings were refused", time.Minute) {
+		t.Fatal(d.log())
+	}
+	s := p.wants(0, "capture", "sw00001", "C00/SW00001", "c00/sw00000", "--ticket", "T1", "--json")
+	if list, err := objects(s.out); err != nil || len(list) != 2 {
+		t.Errorf("asked for two devices it was told %s, %v", s.out, err)
+	}
+	l := openLedger(p)
+	defer l.Close()
+	n := 0
+	for e, err := range l.Events(t.Context(), configs.Filter{Act: "capture", Customer: "c00"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n++; e.Detail["ticket"] != "T1" {
+			t.Errorf("the ledger tells of %v", e.Detail)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d events tell of the request, want 1", n)
+	}
+	d.kill()
+	if s := p.wants(2, "capture", "c00/sw00000"); !strings.Contains(s.err, "devices.csv") {
+		t.Errorf("without the service it said %s", s.err)
+	}
+	// It ended between the two questions: then nothing was begun.
+	w := &workspace{settings: &settings{Data: t.TempDir(), Concurrency: concurrency{All: 1, Site: 1, JumpHost: 1}}, now: time.Now}
+	nobody := &program{out: io.Discard, err: io.Discard, now: time.Now}
+	if err := nobody.runCapture(t.Context(), w, []devices.Device{{Customer: "c00", Name: "sw00000"}}, captureOptions{byService: true}); !errors.Is(err, errNoService) {
+		t.Errorf("without a service: %v", err)
+	}
+}
+
 // BenchmarkTechnicians is what a technician waits beyond the device's own time,
 // five exchanges of 400 ms, while a night of 10,000 devices holds 200 sessions: 100
 // requests one after the other within a minute, and 100 in one moment. The processes of the
@@ -128,7 +181,7 @@ func BenchmarkTechnicians(b *testing.B) {
 	var more strings.Builder // the others are somewhere else, and are due another day
 	more.WriteString("customer,name,address,driver\n")
 	for i := boxes; i < listed; i++ {
-		fmt.Fprintf(&more, "d%03d,sw%05d,192.0.2.1,cisco_ios\n", i%200, i)
+		fmt.Fprintf(&more, "d%03d,sw%05d,10.%d.%d.%d,cisco_ios\n", i%200, i, i>>16, i>>8&255, i&255)
 	}
 	p.write("more.csv", more.String())
 	var schedules strings.Builder

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"belay/devices"
+	"belay/store/ledger"
+)
+
+// A namedDevice is what a command needs to know of a device that the service
+// captures for it.
+type namedDevice struct {
+	Customer string `json:"customer"`
+	Name     string `json:"name"`
+	FirstID  string `json:"first_id,omitempty"`
+}
+
+// find tells which devices are meant by the names that somebody typed.
+func (s *server) find(life context.Context, w http.ResponseWriter, r *http.Request) {
+	names := r.URL.Query()["name"]
+	list, err := s.findAll(names)
+	if err != nil && s.live.changed() { // the inventory may just have been edited
+		s.reload(life)
+		list, err = s.findAll(names)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(list) // who has gone away needs no answer
+}
+
+func (s *server) findAll(names []string) ([]namedDevice, error) {
+	w, leave := s.live.use()
+	defer leave()
+	var list []namedDevice
+	for _, n := range names {
+		d, err := w.inventory.Find(n)
+		if err != nil {
+			return nil, err
+		}
+		if found := (namedDevice{d.Customer, d.Name, d.FirstID}); !slices.Contains(list, found) {
+			list = append(list, found)
+		}
+	}
+	return list, nil
+}
+
+// openToAsk opens what a command needs that has a running service capture the
+// devices that were named: the ledger. The drivers and an inventory of ten thousand
+// devices would take longer than all else that such a command does. ok is false
+// where no service answers or a name means nothing to it: whoever looks in the
+// inventory says why.
+func (p *program) openToAsk(ctx context.Context, names []string) (w *workspace, list []devices.Device, ok bool) {
+	s, err := readSettings(p.config)
+	if err != nil {
+		return nil, nil, false
+	}
+	w = &workspace{settings: s, now: p.now}
+	if w.by, err = p.person(s.Email); err != nil {
+		return nil, nil, false
+	}
+	if list, err = askWhich(ctx, s.Data, names); err != nil || len(list) == 0 {
+		return nil, nil, false
+	}
+	if w.ledger, err = ledger.Open(ctx, s.Data); err != nil {
+		return nil, nil, false
+	}
+	w.ledger.Now = p.now
+	return w, list, true
+}
+
+// askWhich asks the running service which devices are meant.
+func askWhich(ctx context.Context, dir string, names []string) (list []devices.Device, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://service/devices?"+url.Values{"name": names}.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := overSocket(dir).Do(req)
+	if err != nil {
+		return nil, errNoService
+	}
+	defer func() { _ = resp.Body.Close() }() // it was read to its end
+	if resp.StatusCode != http.StatusOK {
+		return nil, errNoService
+	}
+	var found []namedDevice
+	if err := json.NewDecoder(resp.Body).Decode(&found); err != nil {
+		return nil, err
+	}
+	for _, d := range found {
+		list = append(list, devices.Device{Customer: d.Customer, Name: d.Name, FirstID: d.FirstID})
+	}
+	return list, nil
+}
