@@ -190,6 +190,16 @@ func BenchmarkTechnicians(b *testing.B) {
 	}
 	p.write("belay.yaml", strings.Replace(crowdLogins, "[devices.csv]", "[devices.csv, more.csv]", 1)+"concurrency: {all: 200, site: 200}\nschedules:\n"+schedules.String())
 	introduced(p, listed)
+	calm := time.Hour // its device's own time, and that of a command which nothing holds up
+	d := serveAt(p, 0)
+	for range 5 {
+		a := ask(p, c.device(0, customers), "T0", "capture", c.device(0, customers))
+		if a.err != nil {
+			b.Fatal(a.err)
+		}
+		calm = min(calm, a.took)
+	}
+	d.stop(syscall.SIGTERM, time.Minute)
 	ahead := -11 * time.Hour
 	for _, how := range []struct {
 		name  string
@@ -221,6 +231,7 @@ func BenchmarkTechnicians(b *testing.B) {
 					extra = append(extra, a.took-5*latency)
 				}
 				slices.Sort(extra)
+				b.ReportMetric((calm - 5*latency).Seconds(), "s-extra-calm")
 				b.ReportMetric(extra[len(extra)/2].Seconds(), "s-extra-p50")
 				b.ReportMetric(extra[len(extra)*95/100].Seconds(), "s-extra-p95")
 				b.ReportMetric(extra[len(extra)-1].Seconds(), "s-extra-p100")
