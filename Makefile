@@ -20,19 +20,20 @@ demo: build ## watch it keep good copies and refuse bad ones (no network, no roo
 test: peers ## run all tests with the race detector, against real OpenSSH, FRR, net-snmp, git and Chromium
 	$(GO) test -race -timeout 14m ./...
 	$(GO) test -timeout 5m -run TestNoBadCopyIsKept ./drivers # all 8,000 faults: a sample of them ran above, where each is twenty times as dear
-	$(GO) test -timeout 5m -run TestStormsOverHTTP ./cmd/belay # all 1,000 snapshots, for the same reason
+	$(GO) test -timeout 5m -run 'TestStormsOverHTTP|TestThirtyNights' ./cmd/belay # all 1,000 snapshots and all 30 nights, for the same reason
 
 check: ## gofmt, go vet and the linter
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt would change: $$out"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run $(LINT) run ./...
 
-bench: ## measure against bare x/crypto/ssh, in the same run
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: ## measure against bare x/crypto/ssh, in the same run; BELAY_BENCH=full takes 10,000 devices and a year, and hours
+	$(GO) test -timeout 4h -run '^$$' -bench . -benchmem ./...
 
-crash: peers ## cut the power of a file system in mid-write, 100 times each on ext4 and XFS (root)
+crash: peers ## cut the power of a file system in mid-write, 100 times each on ext4 and XFS (root); kill the service 300 times
 	@command -v mkfs.xfs >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq xfsprogs e2fsprogs >/dev/null; }
 	BELAY_POWERCUT=1 $(GO) test -count=1 -timeout 60m -v -run PowerCut ./store/git
+	BELAY_KILLS=300 $(GO) test -count=1 -timeout 3h -v -run TestServiceThroughKills ./cmd/belay
 
 release: ## build for Linux and macOS into dist/
 	@mkdir -p dist
