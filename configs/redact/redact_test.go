@@ -215,7 +215,7 @@ func TestOneVeryLongLineIsNoSlower(t *testing.T) {
 		text := []byte(strings.Repeat(piece, 100_000/len(piece)))
 		began := time.Now()
 		benchRules(t).Apply(text, key)
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > time.Minute { // what grows with the square takes hours
 			t.Errorf("%q: %s", piece, took)
 		} else {
 			t.Logf("%q: %s", piece, took)

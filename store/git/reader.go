@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -28,6 +29,7 @@ type reader struct {
 	packs []string // the names in objects/pack when it was opened
 	room  cache.FileSize
 	many  *atomic.Int64 // how many readers are open, all in all
+	sure  bool          // an object was missing, and looking again did not help
 }
 
 // What readers take together, however many histories are read at once: openPacks
@@ -78,22 +80,32 @@ func (rd *reader) close() error {
 }
 
 // object reads one object. It fails with Damaged only where the packs are still
-// those that were opened: otherwise maintenance came in between.
+// those that were opened: otherwise maintenance came in between. A person's git
+// may also put a pack in the place of one of the same name, whose index is away
+// for an instant: so an object is looked for again a few times before it is missed.
 func (rd *reader) object(kind plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedObject, error) {
-	for {
+	for tries := 0; ; {
 		o, err := rd.st.EncodedObject(kind, h)
 		if err == nil {
 			return o, nil
 		}
 		now, listErr := listing(filepath.Join(rd.dir, "objects", "pack"))
-		if listErr != nil || slices.Equal(now, rd.packs) {
+		if listErr == nil && !slices.Equal(now, rd.packs) {
+			rd.sure, tries = false, 0
+		} else if tries++; listErr != nil || rd.sure || tries > lookAgain {
+			rd.sure = true
 			return nil, damaged("read object", errors.Join(fmt.Errorf("%s %s: %w", kind, h, err), listErr))
+		} else {
+			time.Sleep(time.Duration(tries) * 50 * time.Millisecond)
 		}
 		if err := rd.reopen(); err != nil {
 			return nil, err
 		}
 	}
 }
+
+// lookAgain is how often an object is looked for again among the same packs.
+const lookAgain = 4
 
 // blob reads a file and holds it to its name, which go-git does not.
 func (rd *reader) blob(h plumbing.Hash) ([]byte, error) {
