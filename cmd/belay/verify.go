@@ -25,7 +25,7 @@ says was kept and the ledger what history says of changes, whether both still le
 where they were at the newest backup, the papers of waivers and the receipts with their
 signatures, and what the remotes hold. With --share a part of it, another one each day.
 
-Exit status: 0 all of it is whole; 4 a remote is not proven; 8 something is damaged.`,
+Exit status: 0 all of it is whole; 2 the master identity is missing; 4 a remote is not proven; 8 something is damaged.`,
 		Example: "  belay verify\n  belay verify --share 15%",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			part, err := parseShare(share)
