@@ -20,7 +20,7 @@ demo: build ## watch it keep good copies and refuse bad ones (no network, no roo
 test: peers ## run all tests with the race detector, against real OpenSSH, FRR, net-snmp, git and Chromium
 	$(GO) test -race -timeout 14m ./...
 	$(GO) test -timeout 5m -run TestNoBadCopyIsKept ./drivers # all 8,000 faults: a sample of them ran above, where each is twenty times as dear
-	$(GO) test -timeout 5m -run 'TestStormsOverHTTP|TestThirtyNights' ./cmd/belay # all 1,000 snapshots and all 30 nights, for the same reason
+	$(GO) test -timeout 8m -run 'TestStormsOverHTTP|TestThirtyNights|ThroughKills|SurviveKill' ./cmd/belay # all snapshots, nights and kills, for the same reason
 
 check: ## gofmt, go vet and the linter
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt would change: $$out"; exit 1; fi

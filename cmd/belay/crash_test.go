@@ -47,7 +47,7 @@ func TestAcknowledgedCapturesSurviveKill(t *testing.T) {
 	c.wants(0, "capture", "--all", "--json")
 	c.takes = time.Since(began)
 	rounds := kills
-	if testing.Short() {
+	if raced || testing.Short() { // make test runs all of it once more, without
 		rounds = 12
 	}
 	maintained, done, ran := 0, 0, 0
@@ -95,7 +95,7 @@ func TestAcknowledgedCapturesSurviveKill(t *testing.T) {
 	if len(c.acked) < rounds {
 		t.Errorf("only %d versions were acknowledged: the test shows little", len(c.acked))
 	}
-	if maintained == 0 && !testing.Short() {
+	if maintained == 0 && !raced && !testing.Short() {
 		t.Error("no maintenance happened: the test shows little")
 	}
 }

@@ -53,8 +53,8 @@ type promise struct {
 func TestServiceThroughKills(t *testing.T) {
 	part(t, "git", "git")
 	kills, boxes, customers, enough := 40, 120, 6, 90*time.Second
-	if raced || testing.Short() {
-		kills, boxes = 30, 60
+	if raced || testing.Short() { // make test runs all of it once more, without
+		kills, boxes, enough = 6, 24, 25*time.Second
 	}
 	if n, err := strconv.Atoi(os.Getenv("BELAY_KILLS")); err == nil {
 		kills, boxes, customers, enough = n, 1000, 20, 12*time.Hour
@@ -75,7 +75,7 @@ func TestServiceThroughKills(t *testing.T) {
 			t.Logf("%s: %d lives, %d kills, %d whole rounds", time.Since(began).Round(time.Second), life, s.kills, s.rounds)
 		}
 	}
-	if s.kills < 12 || s.rounds < 2 || s.most < boxes/2 {
+	if !raced && !testing.Short() && (s.kills < 12 || s.rounds < 2 || s.most < boxes/2) {
 		t.Errorf("%d kills, %d whole rounds, %d captures at once: the test shows little", s.kills, s.rounds, s.most)
 	}
 	s.end(t)
