@@ -36,9 +36,19 @@ type Device struct {
 	Jump     []string // jump hosts in the order they are passed, [user@]host[:port] or a name in the settings
 	Proxy    string   // socks5://[user:password@]host:port, used for the first hop
 	Legacy   bool     // may be spoken to with algorithms that are no longer safe
+	Also     []string // what else may be done with it: see AlsoWords
 	HostKeys []string // expected host keys, "SHA256:…" fingerprints; empty: the pinned ones
 	Where    Position // where the inventory says so
 }
+
+// AlsoWords are what a person can allow for a device beyond reading it by its
+// driver's road: to speak telnet, to ask it by SNMP to send its configuration
+// (which needs the right to write), to let it write a backup file that is fetched,
+// and to read the saved configuration beside the running one.
+func AlsoWords() []string { return []string{"telnet", "transfer", "backup-file", "startup"} }
+
+// May tells whether a word stands among Also.
+func (d Device) May(word string) bool { return slices.Contains(d.Also, word) }
 
 // ID is the permanent name: that of the first day.
 func (d Device) ID() ID {

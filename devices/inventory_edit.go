@@ -241,7 +241,7 @@ func written(d Device) []pair {
 		{"name", []string{d.Name}}, {"customer", []string{d.Customer}}, {"address", []string{d.Address}}, {"port", []string{port}},
 		{"driver", []string{d.Driver}}, {"model", []string{d.Model}}, {"site", []string{d.Site}}, {"zone", []string{d.Zone}},
 		{"serial", d.Serials}, {"mac", d.MACs}, {"login", []string{d.Login}}, {"jump", d.Jump}, {"proxy", []string{d.Proxy}},
-		{"legacy", []string{legacy}}, {"host_keys", d.HostKeys}, {"id", []string{d.FirstID}},
+		{"legacy", []string{legacy}}, {"also", d.Also}, {"host_keys", d.HostKeys}, {"id", []string{d.FirstID}},
 	} {
 		if len(p.values) > 0 && (p.values[0] != "" || (p.field == "driver" && d.Model != "")) {
 			pairs = append(pairs, p)

@@ -77,6 +77,12 @@ func (r *reader) device(e entry, defaults map[string][]cell, before int) {
 	}
 	d.Proxy = r.proxy(one("proxy"))
 	d.Legacy = r.yes(one("legacy"))
+	for _, c := range get("also") {
+		if !slices.Contains(AlsoWords(), c.text) {
+			r.fault(c.at, "it may hold "+strings.Join(AlsoWords(), ", "), "%q is nothing that can be allowed", c.text)
+		}
+		d.Also = append(d.Also, c.text)
+	}
 	for _, c := range get("host_keys") {
 		key := strings.TrimRight(c.text, "=")
 		if !hostKeyForm.MatchString(key) {

@@ -25,6 +25,7 @@ func fieldNames() map[string][]string {
 		"jump":      {"jump", "proxyjump", "jumphost", "jumphosts"},
 		"proxy":     {"proxy"},
 		"legacy":    {"legacy"},
+		"also":      {"also"},
 		"host_keys": {"hostkeys", "hostkey", "fingerprint", "fingerprints"},
 		"id":        {"id"},
 	}
@@ -54,7 +55,7 @@ func fieldsByKey() map[string]string {
 // separates tells whether c parts several values of a field written in one text.
 func separates(field string, c rune) bool {
 	switch field {
-	case "serial", "mac", "host_keys":
+	case "serial", "mac", "host_keys", "also":
 		return c == ';' || c == ',' || unicode.IsSpace(c)
 	case "jump":
 		return c == ';' || c == ','

@@ -69,6 +69,7 @@ devices:
     jump:
     proxy: "socks5://u:pw@p:1080"
     legacy: yes
+    also: [telnet, backup-file]
     host_keys: ["`+key+`="]
     id: fw-old
   - &base
@@ -86,7 +87,7 @@ devices:
 	}
 	want := []Device{
 		{Customer: "acme", Name: "fw-hq", FirstID: "fw-old", Address: "2001:db8::1", Port: 2222, Driver: "fortios", Model: "FortiGate 60F",
-			Site: "Head Office", Zone: "dmz", Serials: []string{"A1", "0123"}, Login: "ro", Proxy: "socks5://u:pw@p:1080", Legacy: true, HostKeys: []string{key}},
+			Site: "Head Office", Zone: "dmz", Serials: []string{"A1", "0123"}, Login: "ro", Proxy: "socks5://u:pw@p:1080", Legacy: true, Also: []string{"telnet", "backup-file"}, HostKeys: []string{key}},
 		{Customer: "beta", Name: "sw-1", Address: "10.0.0.2", Port: 22, Driver: "junos", Zone: "lab", Serials: []string{"S1", "S2", "S3"}, Jump: []string{"j1", "bob@j2:22"}},
 		{Customer: "acme", Name: "sw-2", Address: "10.0.0.3", Port: 22, Driver: "junos", Model: "EX2300", Zone: "lab", Serials: []string{"S1", "S2", "S3"}, Jump: []string{"j1", "bob@j2:22"}},
 	}
@@ -136,10 +137,10 @@ func TestListsFromElsewhereLoadAsTheyAre(t *testing.T) {
 		"oxidized":           {"# router.db\nname:model:ip\n\n# core\nr1:ios:10.0.0.1\n", r1, 0},
 		"model beside":       {"device,host,platform,model\nr1,10.0.0.1,,ISR\n", Device{Customer: "default", Name: "r1", Address: "10.0.0.1", Model: "ISR"}, 0},
 		"two columns of one": {"hostname,name,ip,model\nx y,r1,10.0.0.1,ios\n", r1, 1},
-		"everything": {"name,ip,driver,ssh port,Tenant,location,zone,serial number,credential,jump host,proxy,legacy,id\n" +
-			`r1,10.0.0.1,ios,2022,acme,HQ,z,A1;B2,ro,"a,b",socks5://p:1,X,r0` + "\n",
+		"everything": {"name,ip,driver,ssh port,Tenant,location,zone,serial number,credential,jump host,proxy,legacy,also,id\n" +
+			`r1,10.0.0.1,ios,2022,acme,HQ,z,A1;B2,ro,"a,b",socks5://p:1,X,startup transfer,r0` + "\n",
 			Device{Customer: "acme", Name: "r1", FirstID: "r0", Address: "10.0.0.1", Port: 2022, Driver: "ios", Site: "HQ", Zone: "z",
-				Serials: []string{"A1", "B2"}, Login: "ro", Jump: []string{"a", "b"}, Proxy: "socks5://p:1", Legacy: true}, 0},
+				Serials: []string{"A1", "B2"}, Login: "ro", Jump: []string{"a", "b"}, Proxy: "socks5://p:1", Legacy: true, Also: []string{"startup", "transfer"}}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -181,6 +182,7 @@ func TestEveryErrorNamesFileLineAndColumn(t *testing.T) {
 		"option as address": {"d.yaml", "- name: a\n  ip: -oProxyCommand=x\n", []string{`d.yaml:2:7:`}, "host name"},
 		"option as jump":    {"d.yaml", "- name: a\n  jump: -oX\n", []string{`d.yaml:2:9:`}, "host"},
 		"maybe":             {"d.yaml", "- name: a\n  legacy: maybe\n", []string{`d.yaml:2:11: "maybe" is neither`}, "true"},
+		"also":              {"d.yaml", "- name: a\n  also: [telnet, everything]\n", []string{`d.yaml:2:18: "everything" is nothing that can be allowed`}, "startup"},
 		"host key":          {"d.yaml", "- name: a\n  host_keys: [SHA256:abc]\n", []string{`d.yaml:2:15:`}, "ssh-keygen"},
 		"control character": {"d.yaml", "- name: a\n  site: \"x\\ny\"\n", []string{`d.yaml:2:9: site holds the character '\n'`}, ""},
 		"circle":            {"d.yaml", "- &a {name: x, <<: *a}\n", []string{"d.yaml:1:"}, ""},

@@ -237,7 +237,7 @@ func (y yamlReader) cells(field string, n ast.Node) []cell {
 	if v, ok := y.plain(n).(*ast.SequenceNode); ok {
 		items, list = v.Values, true
 	}
-	if list && !slices.Contains([]string{"serial", "mac", "jump", "host_keys"}, field) {
+	if list && !slices.Contains([]string{"serial", "mac", "jump", "host_keys", "also"}, field) {
 		y.fault(y.at(n), "", "%s takes one value, not a list", field)
 		return nil
 	}

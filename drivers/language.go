@@ -5,17 +5,24 @@ package drivers
 
 // A spec is a driver file as it is written. See README.md for the language.
 type spec struct {
+	Like    string   `yaml:"like"` // the driver whose keys count where this one is silent
 	Title   string   `yaml:"title"`
 	Aliases []string `yaml:"aliases"`
 	Source  string   `yaml:"source"` // what the claims rest on
+	Proven  []string `yaml:"proven"` // what it was run against beside its transcripts: "recording: …", "real: …"
 
-	Road      string       `yaml:"road"` // shell or exec
+	Road      string       `yaml:"road"` // shell, exec, file, https or snmp
 	Port      int          `yaml:"port"`
 	Terminal  terminalSpec `yaml:"terminal"`
 	Return    string       `yaml:"return"`    // what the Enter key sends; default "\n"
 	Auth      []string     `yaml:"auth"`      // order of methods; default publickey, password, keyboard-interactive
 	Keepalive *bool        `yaml:"keepalive"` // default true
 
+	HTTP      *httpSpec     `yaml:"http"`     // road https
+	Transfer  *transferSpec `yaml:"transfer"` // road snmp
+	Identify  *identifySpec `yaml:"identify"`
+
+	Login     *loginSpec  `yaml:"login"` // asked for in the terminal itself, after SSH let us in or by telnet
 	Gates     []askSpec   `yaml:"gates"` // questions before the first prompt
 	Prompt    string      `yaml:"prompt"`
 	Enable    *enableSpec `yaml:"enable"`
@@ -26,6 +33,7 @@ type spec struct {
 	Logout    string      `yaml:"logout"` // default "exit"
 
 	Facts    map[string]string `yaml:"facts"` // hostname, serial, model, version
+	Unsaved  string            `yaml:"unsaved"` // matches a prompt or a facts answer where the running configuration is not saved
 	Complete completeSpec      `yaml:"complete"`
 	Grade    gradeSpec         `yaml:"grade"`
 	Masks    []string          `yaml:"masks"`
@@ -54,11 +62,95 @@ type enableSpec struct {
 	Until string `yaml:"until"` // matches the privileged prompt
 }
 
+// A stepSpec is one thing that is asked of the device: a command, a file, a
+// request or a transfer, by the driver's road.
 type stepSpec struct {
-	Run     commands `yaml:"run"`     // one command, or several of which the first that is understood counts
-	Facts   bool     `yaml:"facts"`   // the answer is searched for facts
-	Keep    string   `yaml:"keep"`    // the answer is the configuration, under this file name
-	Partial string   `yaml:"partial"` // only the first command of Run gives all: what is missing when a later one was needed
+	Run      commands          `yaml:"run"`      // one command, or several of which the first that is understood counts
+	Get      commands          `yaml:"get"`      // a file on the device, by SFTP or SCP; of several the first that is there
+	Request  string            `yaml:"request"`  // "GET /path?query"
+	Headers  map[string]string `yaml:"headers"`  // of this request alone
+	Body     string            `yaml:"body"`     // of a request that asks with one; its type is in Headers
+	As       string            `yaml:"as"`       // how an answer becomes text: text (default), json (sorted and indented), base64
+	Pages    string            `yaml:"pages"`    // how the next page is found: link (RFC 8288), or a pattern whose group is the next request
+	Transfer map[string]string `yaml:"transfer"` // words that the driver's transfer puts in: {type: "4"}
+	Each     string            `yaml:"each"`     // for each name that the group finds in the answer, the steps of Pull are taken
+	Pull     []stepSpec        `yaml:"pull"`     // {each} is the name
+	Moves    bool              `yaml:"moves"`    // the prompt is another one afterwards: another context of the device
+
+	Facts    bool          `yaml:"facts"`    // the answer is searched for facts
+	Keep     string        `yaml:"keep"`     // the answer is the configuration, under this file name
+	Sealed   bool          `yaml:"sealed"`   // of what is kept only the sealed original: a binary artefact
+	Unsaved  bool          `yaml:"unsaved"`  // the text is the saved configuration: where it differs from the running one, changes are unsaved
+	Complete *completeSpec `yaml:"complete"` // when this text is whole; only running.conf has the driver's own
+	Partial  string        `yaml:"partial"`  // only the first command of Run gives all: what is missing when a later one was needed
+	Optional bool          `yaml:"optional"` // not every device of the system knows it: what is refused is left out
+	When     string        `yaml:"when"`     // only where running.conf, as read so far, matches
+	Also     string        `yaml:"also"`     // only where the inventory lists this word under also: backup-file, startup
+	Missing  string        `yaml:"missing"`  // what a restore lacks without this step: the grade says so where Also is not given
+}
+
+// A loginSpec is how a device asks who we are in the terminal. Each is answered
+// once: asked again, the login was refused.
+type loginSpec struct {
+	User     string `yaml:"user"`
+	Password string `yaml:"password"`
+}
+
+// An httpSpec is how a session with an API begins and ends. In its texts {user}
+// and {password} are the login's, {token} is what signing in gave, {serial} and
+// {name} are the device's.
+type httpSpec struct {
+	SignIn  *signInSpec       `yaml:"sign_in"`  // none: every request carries who we are
+	Headers map[string]string `yaml:"headers"`  // of every request but signing in
+	SignOut string            `yaml:"sign_out"` // "POST /logout"
+	Pace    float64           `yaml:"pace"`     // most requests a second; 0: as fast as answers come
+	Cloud   bool              `yaml:"cloud"`    // a public service with a certificate that is checked, not pinned
+}
+
+type signInSpec struct {
+	Request string            `yaml:"request"`
+	Basic   bool              `yaml:"basic"`  // user and password as RFC 7617 has it
+	Digest  bool              `yaml:"digest"` // as RFC 7616 has it
+	Headers map[string]string `yaml:"headers"`
+	Body    string            `yaml:"body"`
+	Token   string            `yaml:"token"`  // its group is looked for in body, then in headers and cookies as "Name: value"
+	Denied  string            `yaml:"denied"` // a body that says no though the status says yes
+}
+
+// A transferSpec is what makes a device send its configuration to a receiver of
+// ours. OIDs are below 1.3.6.1.4.1 unless they begin with a dot. {row} is a row of
+// our own, {file}, {address}, {user} and {password} are the receiver's, other words are the step's.
+type transferSpec struct {
+	By    string         `yaml:"by"`  // tftp, sftp or scp
+	Set   []assignSpec   `yaml:"set"` // in one request
+	State transferStates `yaml:"state"`
+	Clear []assignSpec   `yaml:"clear"` // afterwards, whatever came of it
+}
+
+type assignSpec struct {
+	OID  string `yaml:"oid"`
+	Int  string `yaml:"int"`
+	Text string `yaml:"text"`
+	Addr string `yaml:"addr"` // IpAddress
+}
+
+type transferStates struct {
+	OID    string            `yaml:"oid"`
+	Busy   []int             `yaml:"busy"`
+	Done   []int             `yaml:"done"`
+	Failed map[string]string `yaml:"failed"` // value: what it means; others are told by number
+	Why    string            `yaml:"why"`    // an object that says why
+}
+
+// An identifySpec is how a device of this system is known without logging in,
+// and what its first facts answer must hold.
+type identifySpec struct {
+	ObjectID []string `yaml:"sysObjectID"` // prefixes, below 1.3.6.1.4.1 unless they begin with a dot
+	Descr    string   `yaml:"sysDescr"`
+	Confirm  string   `yaml:"confirm"` // an object that only this system has
+	SSH      string   `yaml:"ssh"`     // the server's version line
+	Banner   string   `yaml:"banner"`  // what is shown before the login
+	Fits     string   `yaml:"fits"`    // the first facts answer of any device of this system
 }
 
 type completeSpec struct {

@@ -156,6 +156,7 @@ func (p *program) devicesAdd() *cobra.Command {
 	f.StringSliceVar(&d.Serials, "serial", nil, "expected serial number; of a stack or pair each")
 	f.StringSliceVar(&d.MACs, "mac", nil, "hardware address, to find its configuration item by")
 	f.StringSliceVar(&d.Jump, "jump", nil, "jump hosts in the order they are passed")
+	f.StringSliceVar(&d.Also, "also", nil, "what else may be done with it: "+strings.Join(devices.AlsoWords(), ", "))
 	f.BoolVar(&d.Legacy, "legacy", false, "may be spoken to with algorithms that are no longer safe")
 	f.StringVar(&file, "file", "", "inventory file (default: the first of the settings)")
 	return cmd
