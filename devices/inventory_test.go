@@ -94,7 +94,7 @@ devices:
 	if d := cmp.Diff(want, inv.Devices, whereIgnored); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff([]string{"d.yaml:4:11", "d.yaml:19:11", "d.yaml:24:11"}, wheres(inv)); d != "" {
+	if d := cmp.Diff([]string{"d.yaml:4:11", "d.yaml:20:11", "d.yaml:25:11"}, wheres(inv)); d != "" {
 		t.Error(d)
 	}
 }
