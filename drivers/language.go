@@ -18,9 +18,9 @@ type spec struct {
 	Auth      []string     `yaml:"auth"`      // order of methods; default publickey, password, keyboard-interactive
 	Keepalive *bool        `yaml:"keepalive"` // default true
 
-	HTTP      *httpSpec     `yaml:"http"`     // road https
-	Transfer  *transferSpec `yaml:"transfer"` // road snmp
-	Identify  *identifySpec `yaml:"identify"`
+	HTTP     *httpSpec     `yaml:"http"`     // road https
+	Transfer *transferSpec `yaml:"transfer"` // road snmp
+	Identify *identifySpec `yaml:"identify"`
 
 	Login     *loginSpec  `yaml:"login"` // asked for in the terminal itself, after SSH let us in or by telnet
 	Gates     []askSpec   `yaml:"gates"` // questions before the first prompt
@@ -32,7 +32,7 @@ type spec struct {
 	Pull      []stepSpec  `yaml:"pull"`
 	Logout    string      `yaml:"logout"` // default "exit"
 
-	Facts    map[string]string `yaml:"facts"` // hostname, serial, model, version
+	Facts    map[string]string `yaml:"facts"`   // hostname, serial, model, version
 	Unsaved  string            `yaml:"unsaved"` // matches a prompt or a facts answer where the running configuration is not saved
 	Complete completeSpec      `yaml:"complete"`
 	Grade    gradeSpec         `yaml:"grade"`

@@ -126,7 +126,7 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 	t := p.newTeller(list)
 	var results []configs.Result
 	told := func(r configs.Result) {
-		results = append(results, r)
+		results = append(results, r.Brief())
 		t.tell(r)
 	}
 	served, err := p.byService(ctx, w, list, o, told)

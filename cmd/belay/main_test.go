@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"belay-bench-fleet": serveFleet,
 		"belay-crowd":       serveCrowd,
-		"belay":             func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"belay":             func() { limitMemory(); os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 		"belay-ahead":       runAhead,
 		"belay-hold-lock":   holdLock,
 	})

@@ -213,9 +213,7 @@ func (r *Rounds) told(id devices.ID, res configs.Result) {
 		r.open.Unchanged++
 		return
 	}
-	// What a record needs, and not the session's whole story.
-	res.Checks, res.Proofs = nil, nil
-	r.open.Results = append(r.open.Results, res)
+	r.open.Results = append(r.open.Results, res.Brief())
 }
 
 // flush writes the marks that changed.
