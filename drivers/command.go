@@ -38,6 +38,7 @@ var reading = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`no (?:page|paging|cli pager session)`,
 	`screen-length (?:disable|0 temporary)`,
 	`skip-page-display`,
+	`export config to console`,
 	`environment (?:no more|more false)`,
 	`set cli (?:pager off|screen-length 0|screen-width 0|terminal width \d+|scripting-mode on|config-output-format \S+|complete-on-space off)`,
 	`/export(?: (?:show-sensitive|terse|verbose|compact|hide-sensitive))*`,
@@ -46,6 +47,12 @@ var reading = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`(?:/bin/)?cat /(?:cf|conf|config|etc|opt|usr|var)/[\w./\-]+`,
 	`vtysh -c '(?:show|list) [^']+'`, `cli -c "show [^"]+"`,
 	`uname(?: -[a-z]+)?`, `hostname`, `opnsense-version(?: -[a-zA-Z]+)?`,
+	`nv (?:config )?show(?: [\w./\-]+)*`, `net show configuration commands`, `decode-syseeprom`,
+	`no cli session paging enable`, `no more`,
+	`admin (?:display-config(?: index)?|show configuration(?: configure| bof| full-context| flat| units)*)`,
+	`uci export`, `ubus call system board`, `sysupgrade -b -`,
+	`(?:system shell )?(?:session )?set (?:session )?more off`,
+	`configuration show(?: brief)?`, `(?:software|system) show`, `chassis show (?:device-id|capabilities)`,
 	`kenv(?: -q)? smbios\.[a-z.]+`, `sysctl -n [a-z.]+`,
 }, `|`) + `)$`)
 
