@@ -38,7 +38,7 @@ var reading = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`no (?:page|paging|cli pager session)`,
 	`screen-length (?:disable|0 temporary)`,
 	`skip-page-display`,
-	`export config to console`,
+	`export config to console`, `set clienv rows 0`,
 	`environment (?:no more|more false)`,
 	`set cli (?:pager off|screen-length 0|screen-width 0|terminal width \d+|scripting-mode on|config-output-format \S+|complete-on-space off)`,
 	`/export(?: (?:show-sensitive|terse|verbose|compact|hide-sensitive))*`,
