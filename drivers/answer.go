@@ -17,6 +17,41 @@ type answer struct {
 	status int // exit status, on a channel of its own
 }
 
+// run sends a command of a step.
+func (s *shell) run(command string, at step) (answer, error) {
+	switch {
+	case at.moves:
+		return s.move(command)
+	case at.keep == configs.MainFile:
+		return s.take(command, s.d.Rules.Complete.Ends)
+	case at.complete != nil:
+		return s.take(command, at.complete.Ends)
+	case at.keep != "":
+		return s.take(command, nil)
+	}
+	return s.ask(command)
+}
+
+// move types a command behind which the prompt may be another one: it has to
+// prove itself like the first.
+func (s *shell) move(command string) (answer, error) {
+	s.fresh()
+	base := s.base
+	s.base = ""
+	if err := s.send(command + s.d.enter); err != nil {
+		return answer{}, err
+	}
+	body, err := s.settle(false, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	s.line = s.tail()
+	s.base = base // the echo stands behind the old prompt
+	a := s.answer(body, command)
+	s.base = baseOf(s.line)
+	return a, nil
+}
+
 // ask types a short command and takes what comes before the next prompt. Where
 // the command was not echoed, or the prompt is a late one of before, the prompt
 // has to prove that it is the last.

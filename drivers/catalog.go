@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -22,6 +23,7 @@ var builtin embed.FS
 // which add to them or replace them.
 type Catalog struct {
 	drivers map[string]*Driver
+	specs   map[string]*spec  // with what they take from others
 	names   map[string]string // names and aliases, folded, to names
 	scripts map[string][]TranscriptFile
 }
@@ -35,7 +37,7 @@ type TranscriptFile struct {
 // Load reads the built-in drivers and then the user's folder, where dir is not
 // empty: *.yaml there, and their transcripts in testdata below it.
 func Load(dir string) (*Catalog, error) {
-	c := &Catalog{drivers: map[string]*Driver{}, names: map[string]string{}, scripts: map[string][]TranscriptFile{}}
+	c := &Catalog{drivers: map[string]*Driver{}, specs: map[string]*spec{}, names: map[string]string{}, scripts: map[string][]TranscriptFile{}}
 	if err := c.add(builtin, "built in"); err != nil {
 		return nil, &devices.Error{Kind: devices.Broken, Op: "load the built-in drivers", Err: err}
 	}
@@ -63,20 +65,46 @@ func (c *Catalog) add(fsys fs.FS, origin string) error {
 		return err
 	}
 	var errs []error
+	shelf := shelf{map[string]*spec{}, c.specs}
 	for _, file := range files {
-		d, err := read(fsys, file)
-		if err == nil && len(scripts[d.Name]) == 0 {
-			err = fmt.Errorf("%s: no transcript: want testdata/%s-WHAT.txtar", file, d.Name)
-		}
+		s, err := read(fsys, file)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
+		shelf.written[strings.TrimSuffix(file, ".yaml")] = s
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...) // a driver that is like one of these would be called wrong, too
+	}
+	specs := maps.Clone(c.specs)
+	for _, file := range files {
+		d, s, err := shelf.driver(strings.TrimSuffix(file, ".yaml"))
+		if err == nil && len(scripts[d.Name]) == 0 {
+			err = fmt.Errorf("no transcript: want testdata/%s-WHAT.txtar", d.Name)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", file, err))
+			continue
+		}
 		d.Origin = origin
+		specs[d.Name] = s
 		c.drivers[d.Name] = d
 		c.scripts[d.Name] = scripts[d.Name]
 	}
+	c.specs = specs
 	return errors.Join(errs...)
+}
+
+// driver is the spec of that name with what it takes from others, and what
+// became of it.
+func (h shelf) driver(name string) (*Driver, *spec, error) {
+	s, err := h.complete(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := compile(name, s)
+	return d, s, err
 }
 
 // transcripts reads testdata/DRIVER-WHAT.txtar, by driver.
@@ -99,7 +127,7 @@ func transcripts(fsys fs.FS) (map[string][]TranscriptFile, error) {
 }
 
 // read loads one driver file; unknown keys are refused with line and column.
-func read(fsys fs.FS, file string) (*Driver, error) {
+func read(fsys fs.FS, file string) (*spec, error) {
 	text, err := fs.ReadFile(fsys, file)
 	if err != nil {
 		return nil, err
@@ -115,11 +143,7 @@ func read(fsys fs.FS, file string) (*Driver, error) {
 		}
 		return nil, fmt.Errorf("%s: %s", at, message)
 	}
-	d, err := compile(strings.TrimSuffix(file, ".yaml"), &s)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return d, nil
+	return &s, nil
 }
 
 // fold makes names of one system equal however they are written.

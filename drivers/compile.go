@@ -81,7 +81,7 @@ func (c *compiler) questions(key string, list []askSpec) []question {
 func compile(name string, s *spec) (*Driver, error) {
 	c := &compiler{}
 	d := &Driver{
-		Name: name, Title: s.Title, Aliases: s.Aliases, Source: s.Source, Account: s.Account,
+		Name: name, Title: s.Title, Aliases: s.Aliases, Source: s.Source, Proven: s.Proven, Account: s.Account,
 		Port: s.Port, Auth: s.Auth, Keepalive: s.Keepalive == nil || *s.Keepalive,
 		terminal: devices.Terminal{Type: s.Terminal.Type, Width: s.Terminal.Width, Height: s.Terminal.Height},
 		enter:    s.Return, logout: s.Logout,
@@ -131,7 +131,13 @@ func compile(name string, s *spec) (*Driver, error) {
 			c.wrong("enable.run: %q is not a way to become privileged", e.Run)
 		}
 	}
-	c.steps(d, s.Pull)
+	c.steps(d, s)
+	if s.Identify != nil {
+		d.fits = c.pattern("identify.fits", s.Identify.Fits)
+	}
+	if l := s.Login; l != nil {
+		d.signIn = c.signIn(*l)
+	}
 	facts := map[string]*regexp.Regexp{}
 	for _, key := range slices.Sorted(maps.Keys(s.Facts)) {
 		re := c.pattern("facts."+key, s.Facts[key])
@@ -172,49 +178,31 @@ func (c *compiler) search(d *Driver, facts map[string]*regexp.Regexp) {
 	}
 }
 
-func (c *compiler) steps(d *Driver, steps []stepSpec) {
-	kept := map[string]bool{}
-	for i, s := range steps {
-		if len(s.Run) == 0 {
-			c.wrong("pull[%d].run: missing", i)
-		}
-		for _, command := range s.Run {
-			if err := readsOnly(command); err != nil {
-				c.wrong("pull[%d].run: %v", i, err)
-			}
-		}
-		if s.Keep != "" {
-			if kept[s.Keep] || devices.CheckName(s.Keep) != nil {
-				c.wrong("pull[%d].keep: %q is no file name, or used twice", i, s.Keep)
-			}
-			kept[s.Keep] = true
-		}
-		d.steps = append(d.steps, step{run: s.Run, facts: s.Facts, keep: s.Keep, partial: s.Partial})
-	}
-	if !kept[configs.MainFile] {
-		c.wrong("pull: no step has keep: %s", configs.MainFile)
-	}
-}
-
+// complete says when the configuration itself is whole.
 func (c *compiler) complete(s *spec) configs.Completeness {
-	k := configs.Completeness{
-		Starts:   c.pattern("complete.starts", s.Complete.Starts),
-		Ends:     c.pattern("complete.ends", s.Complete.Ends),
-		Sections: c.patterns("complete.sections", s.Complete.Sections),
-		Failure:  c.patterns("failure", s.Failure),
-		Agree:    max(s.Complete.Agree, 1),
-		Balance:  configs.Structure(s.Complete.Balance),
-	}
-	switch k.Balance {
-	case configs.NoStructure, configs.Braces, configs.XML, configs.JSON, configs.ConfigEnd:
-	default:
-		c.wrong("complete.balance: no such structure as %q", s.Complete.Balance)
-	}
+	k := c.completeness("complete", s.Complete)
+	k.Failure = c.patterns("failure", s.Failure)
 	if k.Ends == nil && k.Agree < 2 {
 		c.wrong("complete: says neither how a whole text ends (ends) nor that two readings must agree (agree: 2)")
 	}
 	if len(k.Sections) == 0 {
 		c.wrong("complete.sections: name at least one that every configuration of this system has")
+	}
+	return k
+}
+
+func (c *compiler) completeness(key string, s completeSpec) configs.Completeness {
+	k := configs.Completeness{
+		Starts:   c.pattern(key+".starts", s.Starts),
+		Ends:     c.pattern(key+".ends", s.Ends),
+		Sections: c.patterns(key+".sections", s.Sections),
+		Agree:    max(s.Agree, 1),
+		Balance:  configs.Structure(s.Balance),
+	}
+	switch k.Balance {
+	case configs.NoStructure, configs.Braces, configs.XML, configs.JSON, configs.ConfigEnd:
+	default:
+		c.wrong("%s.balance: no such structure as %q", key, s.Balance)
 	}
 	return k
 }

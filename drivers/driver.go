@@ -15,9 +15,10 @@ type Driver struct {
 	Name    string // of its file: "cisco_ios"
 	Title   string
 	Aliases []string
-	Source  string // what its claims rest on
-	Origin  string // "built in", or the user's file
-	Account string // the vendor's commands for a least-privilege account
+	Source  string   // what its claims rest on
+	Proven  []string // what it was run against beside its transcripts
+	Origin  string   // "built in", or the user's file
+	Account string   // the vendor's commands for a least-privilege account
 	Rules   configs.Rules
 	Changed Changed
 
@@ -29,12 +30,14 @@ type Driver struct {
 	terminal  devices.Terminal
 	enter     string
 	logout    string
+	signIn    *credentials
 	prompt    *regexp.Regexp
 	gates     []question
 	questions []question
 	more      *question
 	enable    *privilege
 	steps     []step
+	fits      *regexp.Regexp // the first facts answer of any device of this system; may be nil
 	facts     []string       // their names, in the order of factSearch
 	search    *redact.Search // for the facts, together
 }
@@ -51,22 +54,22 @@ type privilege struct {
 	when, ask, until *regexp.Regexp
 }
 
-// A step is one command, or several of which the first understood counts.
-type step struct {
-	run     []string
-	facts   bool
-	keep    string
-	partial string
-}
-
 // Commands lists every command the driver may send, in order.
 func (d *Driver) Commands() []string {
 	var all []string
 	if d.enable != nil {
 		all = append(all, d.enable.run)
 	}
-	for _, s := range d.steps {
-		all = append(all, strings.Join(s.run, "  or  "))
+	return append(all, commandsOf(d.steps)...)
+}
+
+func commandsOf(steps []step) []string {
+	var all []string
+	for _, s := range steps {
+		if len(s.run) > 0 {
+			all = append(all, strings.Join(s.run, "  or  "))
+		}
+		all = append(all, commandsOf(s.pull)...)
 	}
 	return all
 }

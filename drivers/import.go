@@ -47,6 +47,9 @@ func (c *Catalog) Import(driver string, dev devices.Device, files []Exported, no
 		}
 		f, given := named[s.keep]
 		if !given {
+			if s.optional || s.when != nil || s.also != "" {
+				continue // many devices have none
+			}
 			capture.Missing = append(capture.Missing, s.keep+" was not among what was exported")
 			continue
 		}
@@ -59,7 +62,7 @@ func (c *Catalog) Import(driver string, dev devices.Device, files []Exported, no
 		if bytes.IndexByte(f.Raw, 0) >= 0 {
 			capture.Faults = append(capture.Faults, f.base()+" holds NUL bytes: it is no text")
 		}
-		file := configs.File{Name: s.keep, Raw: f.Raw, Text: configs.Plain(bytes.TrimPrefix(f.Raw, []byte("\xef\xbb\xbf")))}
+		file := configs.File{Name: s.keep, Raw: f.Raw, Complete: s.complete, Text: configs.Plain(bytes.TrimPrefix(f.Raw, []byte("\xef\xbb\xbf")))}
 		// Once more without the head: a banner may quote a prompt and a command, and
 		// what is taken off by mistake would be missing.
 		for _, head := range []bool{true, false} {

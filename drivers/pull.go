@@ -70,7 +70,7 @@ func (e *factError) Unwrap() error { return e.err }
 
 // once reads a device in one session. A tape, where there is one, is told each
 // command with its answer, and first "" with the prompt.
-func (p *Puller) once(ctx context.Context, dev devices.Device, d *Driver, facts bool, tape func(command, text string)) (configs.Capture, error) {
+func (p *Puller) once(ctx context.Context, dev devices.Device, d *Driver, facts bool, tape func(command, text, prompt string)) (configs.Capture, error) {
 	most := cmp.Or(p.Most, time.Hour)
 	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("the device was not done after %v", most))
 	defer cancel()
@@ -99,11 +99,12 @@ func (p *Puller) once(ctx context.Context, dev devices.Device, d *Driver, facts 
 }
 
 // read runs the driver's steps on an open connection.
-func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Driver, facts bool, tape func(command, text string), c *configs.Capture) (err error) {
+func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Driver, facts bool, tape func(command, text, prompt string), c *configs.Capture) (err error) {
 	idle := cmp.Or(p.Idle, 30*time.Second)
-	var run func(command string, keep bool) (answer, error)
+	var run func(command string, s step) (answer, error)
+	where := func() string { return "" } // the prompt after a command
 	if d.Exec {
-		run = func(command string, _ bool) (answer, error) { return execute(ctx, conn, command, idle) }
+		run = func(command string, _ step) (answer, error) { return execute(ctx, conn, command, idle) }
 	} else {
 		rw, refused := conn.Shell(ctx, d.terminal)
 		if refused != nil {
@@ -111,63 +112,30 @@ func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Dr
 		}
 		s := newShell(d, rw, func() { _ = conn.Close() }, idle)
 		defer func() { s.close(err == nil) }()
-		if err := s.open(login.EnableSecret()); err != nil {
+		if err := s.open(login); err != nil {
 			return err
 		}
 		if tape != nil {
-			tape("", s.line)
+			tape("", s.line, "")
 		}
-		run = func(command string, keep bool) (answer, error) {
-			if keep {
-				return s.take(command, d.Rules.Complete.Ends)
-			}
-			return s.ask(command)
-		}
+		run = s.run
+		where = func() string { return s.line }
 	}
 	if tape != nil {
 		answered := run
-		run = func(command string, keep bool) (answer, error) {
-			a, err := answered(command, keep)
+		run = func(command string, s step) (answer, error) {
+			a, err := answered(command, s)
 			if err == nil {
-				tape(command, string(a.text))
+				tape(command, string(a.text), where())
 			}
 			return a, err
 		}
 	}
-	var said [][]byte
-	for _, step := range d.steps {
-		if step.facts && step.keep == "" && !facts {
-			continue
-		}
-		a, which, err := d.try(step, run)
-		if err != nil {
-			if step.facts && step.keep == "" {
-				return &factError{step.run[0], err}
-			}
-			return err
-		}
-		if step.facts {
-			if d.failed(a) {
-				c.Warnings = append(c.Warnings, fmt.Sprintf("%q was not understood", step.run[0]))
-			} else {
-				said = append(said, a.text)
-			}
-		}
-		if step.keep != "" {
-			c.Files = append(c.Files, configs.File{Name: step.keep, Raw: a.raw, Text: a.text})
-			if a.status > 0 {
-				c.Faults = append(c.Faults, fmt.Sprintf("%q ended with status %d", step.run[which], a.status))
-			}
-			said = append(said, a.text)
-			if message.Match(a.text) {
-				c.Rules.Complete.Agree = max(c.Rules.Complete.Agree, 2)
-			}
-			if which > 0 && step.partial != "" {
-				c.Missing = append(c.Missing, step.partial)
-			}
-		}
+	r := &walk{d: d, dev: c.Device, facts: facts, c: c, ask: func(s step) (answer, int, error) { return d.try(s, run) }}
+	if err := r.steps(d.steps); err != nil && !errors.Is(err, errLeft) {
+		return err
 	}
-	c.Identity = d.identity(said)
+	c.Identity = d.identity(r.said)
 	return nil
 }
 
@@ -178,9 +146,9 @@ var message = regexp.MustCompile(`%[A-Z][A-Z0-9_\-]*-[0-7]-[A-Z0-9_]+: `)
 
 // try runs the commands of a step until one is understood; the last one counts
 // in any case.
-func (d *Driver) try(s step, run func(string, bool) (answer, error)) (a answer, which int, err error) {
+func (d *Driver) try(s step, run func(string, step) (answer, error)) (a answer, which int, err error) {
 	for i, command := range s.run {
-		if a, err = run(command, s.keep != ""); err != nil {
+		if a, err = run(command, s); err != nil {
 			return a, i, err
 		}
 		if !d.failed(a) || i == len(s.run)-1 {

@@ -36,12 +36,13 @@ func (p *Puller) Record(ctx context.Context, dev devices.Device) (*simulator.Tra
 	t := &simulator.Transcript{
 		Name: d.Name + "-recorded.txtar", Driver: d.Name,
 		Login:   simulator.Login{User: "belay", Password: "canary-login", Enable: "canary-enable"},
-		Answers: map[string]simulator.Answer{}, Kept: map[string]string{},
+		Answers: map[string]simulator.Answer{}, Kept: map[string]string{}, Modes: map[string]string{},
 	}
 	seen := map[string]bool{}
-	c, err := p.once(ctx, dev, d, true, func(command, text string) {
+	at := "" // the prompt
+	c, err := p.once(ctx, dev, d, true, func(command, text, prompt string) {
 		if command == "" {
-			t.Prompt = text
+			t.Prompt, at = text, text
 			return
 		}
 		clean, _ := rules.Apply([]byte(text), key)
@@ -53,7 +54,12 @@ func (p *Puller) Record(ctx context.Context, dev devices.Device) (*simulator.Tra
 			}
 			return canary
 		})
-		t.Answers[command] = simulator.Answer{text}
+		if at != t.Prompt {
+			command = strings.TrimSpace(at) + " " + command
+		}
+		if t.Answers[command] = (simulator.Answer{text}); prompt != at {
+			t.Modes[command], at = prompt, prompt
+		}
 	})
 	if err != nil {
 		return nil, c, err

@@ -33,6 +33,8 @@ type presser struct {
 	mu      sync.Mutex
 	timer   *time.Timer
 	armed   bool
+	keys    string // typed instead of Enter, once
+	typed   bool   // they were
 	pressed bool
 	total   int // times that Enter was pressed
 }
@@ -49,10 +51,23 @@ func (p *presser) arm(in time.Duration) {
 	p.timer.Reset(in)
 }
 
+// enterIn types keys and Enter in a while, once.
+func (p *presser) enterIn(in time.Duration, keys string) {
+	p.mu.Lock()
+	p.keys = keys + p.enter
+	p.mu.Unlock()
+	p.arm(in)
+}
+
 func (p *presser) press() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.armed {
+		return
+	}
+	if p.keys != "" {
+		_, _ = io.WriteString(p.rw, p.keys)
+		p.keys, p.typed, p.armed = "", true, false
 		return
 	}
 	p.pressed = true
@@ -69,8 +84,17 @@ func (p *presser) disarm() (pressed bool, total int) {
 		p.timer.Stop()
 	}
 	pressed = p.pressed
-	p.armed, p.pressed = false, false
+	p.armed, p.pressed, p.keys = false, false, ""
 	return pressed, p.total
+}
+
+// took tells, once, whether what enterIn was given has been typed.
+func (p *presser) took() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	typed := p.typed
+	p.typed = false
+	return typed
 }
 
 var digits = regexp.MustCompile(`\d+`)
@@ -88,7 +112,7 @@ func samePrompt(a, b string) bool {
 func (s *shell) settle(login bool, done func(body []byte) bool) (body []byte, err error) {
 	p := &presser{rw: s.rw, enter: s.d.enter}
 	defer p.disarm()
-	if login {
+	if login && s.who.credentials == nil {
 		p.arm(nudge) // some devices say nothing before a key is pressed
 	}
 	var asked string               // the prompt at which Enter was pressed
@@ -106,10 +130,21 @@ func (s *shell) settle(login bool, done func(body []byte) bool) (body []byte, er
 				s.from = max(s.from, before)
 			}
 		}
+		if p.took() {
+			s.who.typed()
+			s.from, at, asked, alone, patient = max(s.from, before), -1, "", false, false
+		}
 		if total > maxPressed {
 			return nil, fmt.Errorf("no prompt that stays the same, after %d bytes", len(s.buf))
 		}
 		tail := s.tail()
+		if login {
+			if ok, err := s.who.asked(tail, p); err != nil {
+				return nil, err
+			} else if ok {
+				continue
+			}
+		}
 		if ok, err := s.answered(tail, login); err != nil {
 			return nil, err
 		} else if ok {
@@ -139,7 +174,7 @@ func (s *shell) settle(login bool, done func(body []byte) bool) (body []byte, er
 				return body, nil
 			}
 		}
-		if asked == "" && login {
+		if asked == "" && login && s.who.settled() {
 			p.arm(0)
 		} else {
 			p.arm(quiet)

@@ -34,6 +34,7 @@ type shell struct {
 	rw    io.ReadWriteCloser
 	abort func() // closes the connection beneath
 
+	who   whois
 	base  string // what stays of the prompt: "sw-core-1"
 	line  string // the prompt as it was last seen
 	buf   []byte // all that came since the last command was typed
@@ -48,7 +49,7 @@ type shell struct {
 }
 
 func newShell(d *Driver, rw io.ReadWriteCloser, abort func(), idle time.Duration) *shell {
-	s := &shell{d: d, rw: rw, abort: abort, idle: idle}
+	s := &shell{d: d, rw: rw, abort: abort, idle: idle, who: whois{credentials: d.signIn}}
 	s.timer = time.AfterFunc(idle, func() { s.stalled.Store(true); s.abort() })
 	return s
 }
@@ -218,11 +219,17 @@ func (s *shell) fresh() {
 
 var unfinished = regexp.MustCompile(`\x1b(?:\[[0-9;?]*)?\z`)
 
-// open waits for the first prompt and becomes privileged.
-func (s *shell) open(secret devices.Secret) error {
+// open says who we are where the device asks for it, waits for the first prompt
+// and becomes privileged.
+func (s *shell) open(login devices.Login) error {
+	s.who.login = login
 	if _, err := s.settle(true, nil); err != nil {
+		if s.base == "" && !s.stalled.Load() {
+			err = s.who.lost(err)
+		}
 		return err
 	}
+	secret := login.EnableSecret()
 	s.line = s.tail()
 	e := s.d.enable
 	if e == nil || !e.when.MatchString(strings.TrimRight(s.line, " ")) {

@@ -1,0 +1,82 @@
+package drivers
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"belay/devices"
+)
+
+// Credentials are how a device asks in the terminal who we are.
+type credentials struct {
+	user     *regexp.Regexp // nil: it asks for a password only
+	password *regexp.Regexp
+}
+
+func (c *compiler) signIn(s loginSpec) *credentials {
+	all := &credentials{password: c.tail("login.password", s.Password)}
+	if s.User != "" {
+		all.user = c.tail("login.user", s.User)
+	}
+	return all
+}
+
+// A whois is the answers to a device that asks who we are, each given once.
+type whois struct {
+	*credentials
+	login    devices.Login
+	due      *bool // what is typed when the device stays quiet behind its question
+	user     bool  // told
+	password bool
+}
+
+// asked tells whether the device asks who we are, and has the answer typed when
+// it stays quiet behind the question: a banner may well speak of a password.
+func (w *whois) asked(tail string, p *presser) (bool, error) {
+	if w.credentials == nil {
+		return false, nil
+	}
+	keys, told := w.login.Password.Reveal(), &w.password
+	switch {
+	case w.credentials.password.MatchString(tail):
+		if w.login.Password.IsZero() {
+			return false, &devices.Error{Kind: devices.Denied, Op: "log in", Err: errors.New("the device asks for a password in the terminal, and the login has none"), Hint: "give the login a password"}
+		}
+	case w.credentials.user != nil && w.credentials.user.MatchString(tail):
+		keys, told = w.login.User, &w.user
+	default:
+		return false, nil
+	}
+	if *told {
+		return false, refusedInTerminal("the device asked for it once more")
+	}
+	if strings.ContainsAny(keys, "\r\n") {
+		return false, &devices.Error{Kind: devices.Usage, Op: "log in", Err: errors.New("the user or the password holds a line end: what follows it would be typed as a command"), Hint: "write the login anew"}
+	}
+	w.due = told
+	p.enterIn(quiet, keys)
+	return true, nil
+}
+
+// typed notes that what was due has been typed.
+func (w *whois) typed() { *w.due = true }
+
+// settled tells whether the device has no more to ask: Enter at a question for a
+// password would be a wrong one.
+func (w *whois) settled() bool { return w.credentials == nil || w.password }
+
+// lost is what a connection that ended means before the first prompt: many
+// devices hang up instead of refusing, and to call that unreachable would have
+// the password tried again.
+func (w *whois) lost(err error) error {
+	if !w.password || devices.KindOf(err) != devices.Broken {
+		return err
+	}
+	return refusedInTerminal(fmt.Sprintf("the device hung up after it: %v", err))
+}
+
+func refusedInTerminal(why string) error {
+	return &devices.Error{Kind: devices.Denied, Op: "log in", Err: fmt.Errorf("the password was refused in the terminal: %s", why), Hint: "check the login's user and password"}
+}

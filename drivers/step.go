@@ -1,0 +1,150 @@
+package drivers
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"belay/configs"
+	"belay/devices"
+)
+
+// A step is one thing that is asked of the device, with what is done with the
+// answer and when it is asked at all.
+type step struct {
+	run      []string // of several commands the first understood counts
+	facts    bool
+	keep     string
+	partial  string
+	complete *configs.Completeness // nil: a further text has merely to be there
+	optional bool
+	when     *regexp.Regexp // over running.conf; nil: always
+	also     string
+	missing  string
+	moves    bool
+	each     *regexp.Regexp // finds names: pull is taken for each
+	pull     []step
+}
+
+// eachWord stands in the steps of an each for the name.
+const eachWord = "{each}"
+
+// named is the step for one name of an each. The name is the device's own word:
+// it must be harmless as a file name and in a command.
+func (s step) named(name string) (step, error) {
+	if err := devices.CheckName(name); err != nil {
+		return s, err
+	}
+	put := func(text string) string { return strings.ReplaceAll(text, eachWord, name) }
+	s.run = slices.Clone(s.run)
+	for i, command := range s.run {
+		s.run[i] = put(command)
+		if err := readsOnly(s.run[i]); err != nil {
+			return s, err
+		}
+	}
+	if s.keep = put(s.keep); s.keep != "" {
+		if err := devices.CheckName(s.keep); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// A stepper compiles the steps of one driver.
+type stepper struct {
+	*compiler
+	spec *spec
+	kept map[string]bool
+}
+
+func (c *compiler) steps(d *Driver, s *spec) {
+	sc := &stepper{c, s, map[string]bool{}}
+	d.steps = sc.list("pull", s.Pull, false)
+	if !sc.kept[configs.MainFile] {
+		c.wrong("pull: no step has keep: %s", configs.MainFile)
+	}
+}
+
+func (c *stepper) list(key string, steps []stepSpec, each bool) []step {
+	var all []step
+	for i, s := range steps {
+		all = append(all, c.step(fmt.Sprintf("%s[%d]", key, i), s, each))
+	}
+	return all
+}
+
+func (c *stepper) step(key string, s stepSpec, each bool) step {
+	out := step{
+		run: s.Run, facts: s.Facts, keep: s.Keep, partial: s.Partial,
+		optional: s.Optional, when: c.pattern(key+".when", s.When), also: s.Also, missing: s.Missing, moves: s.Moves,
+	}
+	c.asked(key, s, each)
+	if (s.When != "" || s.Each != "" && len(s.Run) == 0) && !c.kept[configs.MainFile] {
+		c.wrong("%s: looks into %s, which no step before it keeps", key, configs.MainFile)
+	}
+	if s.Also != "" && s.Also != "startup" && s.Also != "backup-file" {
+		c.wrong("%s.also: %q is neither startup nor backup-file", key, s.Also)
+	}
+	if s.Missing != "" && s.Also == "" && !s.Optional {
+		c.wrong("%s.missing: the step is always taken: say also or optional besides", key)
+	}
+	if s.Keep != "" {
+		c.keep(key+".keep", s.Keep, each)
+	}
+	if s.Complete != nil {
+		if s.Keep == "" || s.Keep == configs.MainFile {
+			c.wrong("%s.complete: is for further texts; that of %s stands at the top", key, configs.MainFile)
+		}
+		k := c.completeness(key+".complete", *s.Complete)
+		k.Failure = nil // the driver's own count for every text
+		out.complete = &k
+	}
+	if (s.Each != "") != (len(s.Pull) > 0) {
+		c.wrong("%s: each and pull go together", key)
+	}
+	if s.Each != "" {
+		if each {
+			c.wrong("%s.each: stands within another one", key)
+		}
+		if out.each = c.pattern(key+".each", s.Each); out.each != nil && out.each.NumSubexp() != 1 {
+			c.wrong("%s.each: wants one group", key)
+		}
+		out.pull = c.list(key+".pull", s.Pull, true)
+	}
+	return out
+}
+
+// asked checks what a step asks the device for.
+func (c *stepper) asked(key string, s stepSpec, each bool) {
+	if len(s.Run) == 0 && s.Each == "" {
+		c.wrong("%s.run: missing", key)
+	}
+	for _, command := range s.Run {
+		if each {
+			command = strings.ReplaceAll(command, eachWord, "a1")
+		}
+		if err := readsOnly(command); err != nil {
+			c.wrong("%s.run: %v", key, err)
+		}
+	}
+}
+
+// keep checks the name of a text. Within an each it must differ from name to
+// name, and never be one of the other files that a snapshot has.
+func (c *stepper) keep(key, name string, each bool) {
+	bare := name
+	if each {
+		bare = strings.ReplaceAll(name, eachWord, "a1")
+		if !distinct.MatchString(name) {
+			c.wrong("%s: %q wants a word before %s: context-%s.conf", key, name, eachWord, eachWord)
+		}
+	}
+	if c.kept[name] || devices.CheckName(bare) != nil || name == "snapshot.json" || strings.HasSuffix(name, ".age") {
+		c.wrong("%s: %q is no file name, or used twice", key, name)
+	}
+	c.kept[name] = true
+}
+
+var distinct = regexp.MustCompile(`^[a-z]+-\{each\}`)
