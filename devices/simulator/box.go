@@ -39,6 +39,12 @@ func (t *Transcript) otherBox() *Transcript {
 		}
 		return s
 	}
+	at := func(command string) string {
+		if strings.ContainsAny(command, "#>") { // at a prompt of its own
+			command = swap(command)
+		}
+		return command
+	}
 	swapAnswer := func(a Answer) Answer {
 		out := make(Answer, len(a))
 		for i, page := range a {
@@ -49,7 +55,7 @@ func (t *Transcript) otherBox() *Transcript {
 	swapAnswers := func(answers map[string]Answer) map[string]Answer {
 		out := make(map[string]Answer, len(answers))
 		for command, a := range answers {
-			out[command] = swapAnswer(a)
+			out[at(command)] = swapAnswer(a)
 		}
 		return out
 	}
@@ -60,9 +66,13 @@ func (t *Transcript) otherBox() *Transcript {
 	}
 	o.Prompt, o.UserPrompt, o.Greeting = swap(t.Prompt), swap(t.UserPrompt), swapAnswer(t.Greeting)
 	o.Answers, o.Again = swapAnswers(t.Answers), swapAnswers(t.Again)
-	o.Modes = maps.Clone(t.Modes)
-	for command, prompt := range o.Modes {
-		o.Modes[command] = swap(prompt)
+	o.Modes = map[string]string{}
+	for command, prompt := range t.Modes {
+		o.Modes[at(command)] = swap(prompt)
+	}
+	o.Config = nil
+	for _, command := range t.Config {
+		o.Config = append(o.Config, at(command))
 	}
 	o.SNMP = maps.Clone(t.SNMP)
 	for oid, value := range o.SNMP {

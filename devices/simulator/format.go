@@ -74,6 +74,10 @@ func (t *Transcript) writeSheet() []byte {
 		enable := *t.Enable
 		c.Enable = &enable
 	}
+	if t.SignIn != nil {
+		signIn := *t.SignIn
+		c.SignIn = &signIn
+	}
 	for _, s := range c.strings() {
 		*s = picture(*s)
 	}

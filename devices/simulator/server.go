@@ -92,7 +92,7 @@ func (s *Server) config() (*ssh.ServerConfig, error) {
 			return nil, err
 		}
 	}
-	config := &ssh.ServerConfig{Config: s.Config, MaxAuthTries: s.MaxTries, ServerVersion: s.Version}
+	config := &ssh.ServerConfig{Config: s.Config, MaxAuthTries: s.MaxTries, ServerVersion: s.Version, NoClientAuth: s.Device.T.SignIn != nil}
 	if config.MaxAuthTries == 0 {
 		config.MaxAuthTries = 3
 	}

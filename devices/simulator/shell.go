@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,9 @@ type shell struct {
 var errLeft = errors.New("the client left") // never seen outside: Shell returns nil
 
 func (s *shell) play(ctx context.Context) error {
-	if err := s.welcome(ctx); err != nil {
+	if err := s.welcome(ctx); errors.Is(err, errLeft) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	for {
@@ -81,10 +84,13 @@ func (s *shell) play(ctx context.Context) error {
 
 // welcome says the greeting, waits at the gates and shows the first prompt.
 func (s *shell) welcome(ctx context.Context) error {
-	if len(s.Gates) == 0 {
+	if len(s.Gates) == 0 && s.SignIn == nil {
 		return s.answer(ctx, s.greeting, s.shown("", s.prompt), promptly)
 	}
 	if err := s.answer(ctx, s.greeting, "", promptly); err != nil {
+		return err
+	}
+	if err := s.signIn(ctx); err != nil {
 		return err
 	}
 	for _, g := range s.Gates {
@@ -93,6 +99,47 @@ func (s *shell) welcome(ctx context.Context) error {
 		}
 	}
 	return s.out.send(ctx, s.shown("", s.prompt))
+}
+
+// signIn asks who is there, so many times at most.
+func (s *shell) signIn(ctx context.Context) error {
+	q := s.SignIn
+	if q == nil {
+		return nil
+	}
+	for range cmp.Or(q.Tries, 3) {
+		user := s.d.login().User
+		if q.User != "" {
+			if err := s.out.send(ctx, q.User); err != nil {
+				return err
+			}
+			var err error
+			if user, err = s.line(ctx, s.Echo != "none"); err != nil {
+				return err
+			}
+			if err := s.out.send(ctx, "\n"); err != nil {
+				return err
+			}
+		}
+		if err := s.out.send(ctx, q.Password); err != nil {
+			return err
+		}
+		password, err := s.line(ctx, q.Echo)
+		if err != nil {
+			return err
+		}
+		if s.d.admits(user, password) {
+			return s.out.send(ctx, "\n")
+		}
+		denied := q.Denied
+		if denied == "" {
+			denied = "% Login invalid\n"
+		}
+		if err := s.out.send(ctx, "\n"+denied); err != nil {
+			return err
+		}
+	}
+	return errLeft
 }
 
 func (s *shell) gate(ctx context.Context, g Gate) error {
@@ -146,8 +193,15 @@ func (s *shell) command(ctx context.Context, line string) error {
 	if s.Enable != nil && line == s.Enable.Run {
 		return s.enable(ctx)
 	}
-	a, end, known := s.d.answer(s.box, line, s.privileged)
-	prompt, mode := s.Modes[line]
+	here, section := strings.TrimSpace(s.prompt)+" "+line, line
+	prompt, mode := s.Modes[here]
+	if _, ok := s.answers[here]; ok || mode {
+		section = here
+	}
+	if !mode {
+		prompt, mode = s.Modes[line]
+	}
+	a, end, known := s.d.answer(s.box, section, s.privileged)
 	if mode {
 		s.prompt = prompt
 	} else if slices.Contains([]string{"exit", "quit", "logout"}, line) {

@@ -245,3 +245,79 @@ func TestAFlowThatFailedHoldsNothingBack(t *testing.T) {
 		}
 	}
 }
+
+const asking = `a device that asks in its shell
+-- device.yaml --
+driver: acme
+facts: {hostname: fw}
+login: {user: belay, password: canary-password}
+sign_in: {user: "User: ", password: "Password:", denied: "Wrong.\n"}
+prompt: "fw# "
+modes: {changeto context a: "fw/a# ", "fw/a# leave": "fw# "}
+-- show running-config --
+of the system
+-- fw/a# show running-config --
+of context a
+`
+
+func TestADeviceAsksInItsShell(t *testing.T) {
+	t.Parallel()
+	tr, err := Parse("asking.txtar", []byte(asking))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Device{T: tr}
+	k := shellOf(t, d)
+	k.until("User: ")
+	k.typed("belay\n")
+	k.until("Password:")
+	k.typed("wrong\n")
+	if got := k.until("User: "); got != "\r\nWrong.\r\nUser: " {
+		t.Errorf("a wrong password got %q", got)
+	}
+	k.typed("belay\n")
+	k.until("Password:")
+	k.typed("canary-password\n")
+	if got := k.until("# "); got != "\r\nfw# " {
+		t.Errorf("the password got %q", got)
+	}
+	if s := d.Seen(); s.Refused != 1 || len(s.Commands) != 0 {
+		t.Errorf("counted %+v", s)
+	}
+	s := serve(t, &Server{Device: &Device{T: tr}})
+	c, err := dial(t, s)
+	if err != nil {
+		t.Fatalf("SSH did not let nobody in: %v", err)
+	}
+	terminal(t, c).until("User: ")
+}
+
+func TestAPromptThatMovedHasAnswersOfItsOwn(t *testing.T) {
+	t.Parallel()
+	tr, err := Parse("asking.txtar", []byte(strings.ReplaceAll(asking, "sign_in:", "# sign_in:")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := shellOf(t, &Device{T: tr})
+	k.until("# ")
+	k.typed("show running-config\n")
+	if got := k.until("fw# "); !strings.Contains(got, "of the system") {
+		t.Errorf("at home it said %q", got)
+	}
+	k.typed("changeto context a\n")
+	k.until("fw/a# ")
+	k.typed("show running-config\n")
+	if got := k.until("fw/a# "); !strings.Contains(got, "of context a") {
+		t.Errorf("in the context it said %q", got)
+	}
+	k.typed("leave\n")
+	k.until("fw# ")
+	k = shellOf(t, &Device{T: tr, Fault: Fault{WrongBox: true}})
+	k.until("gx# ")
+	k.typed("changeto context a\n")
+	k.until("gx/a# ")
+	k.typed("show running-config\n")
+	if got := k.until("gx/a# "); !strings.Contains(got, "of context a") {
+		t.Errorf("in the context the other box said %q", got)
+	}
+}

@@ -9,6 +9,10 @@
 //     and ␠ is a blank, for a line that would otherwise look like the name of a
 //     section (-- so --); pictures count in the strings of device.yaml too;
 //   - again/greeting is the greeting of the second reading;
+//   - sign_in: {user, password, denied, echo, tries} asks in the shell who is there; SSH
+//     then lets everybody in, and hangs up after three wrong answers;
+//   - a section named by a prompt and a command, "asa1/ctx1# show version", is the
+//     answer at that prompt alone (modes says which command leads there);
 //   - a gate's then is what the device prints when it has its key, by default a
 //     new line; a gate without want takes any key;
 //   - config names the commands that show a configuration, by default the one
@@ -48,6 +52,7 @@ type Transcript struct {
 	Prompt     string            `yaml:"prompt"`      // empty: there is no shell, only exec channels
 	UserPrompt string            `yaml:"user_prompt"` // of a session that is not privileged; empty: all are
 	Enable     *Enable           `yaml:"enable"`
+	SignIn     *SignIn           `yaml:"sign_in"` // asked in the shell itself: then SSH lets everybody in
 	Gates      []Gate            `yaml:"gates"`   // between login and prompt
 	Newline    string            `yaml:"newline"` // empty: "\r\n", or "\n" without a shell
 	Unknown    string            `yaml:"unknown"` // said to any other command
@@ -80,6 +85,15 @@ type Enable struct {
 	Run    string `yaml:"run"`
 	Ask    string `yaml:"ask"`    // empty: no question
 	Denied string `yaml:"denied"` // said to a wrong secret; empty: "% Access denied\n"
+}
+
+// A SignIn is how the device asks in its shell who is there, after the greeting.
+type SignIn struct {
+	User     string `yaml:"user"` // empty: it asks for a password only
+	Password string `yaml:"password"`
+	Denied   string `yaml:"denied"` // said to a wrong one; empty: "% Login invalid\n"
+	Echo     bool   `yaml:"echo"`   // shows the password
+	Tries    int    `yaml:"tries"`  // before it hangs up; 0: 3
 }
 
 // A Gate stands between login and prompt.
@@ -241,6 +255,9 @@ func (t *Transcript) strings() []*string {
 	if t.Enable != nil {
 		all = append(all, &t.Enable.Ask, &t.Enable.Denied)
 	}
+	if t.SignIn != nil {
+		all = append(all, &t.SignIn.User, &t.SignIn.Password, &t.SignIn.Denied)
+	}
 	for i := range t.Gates {
 		all = append(all, &t.Gates[i].Say, &t.Gates[i].Want)
 		if t.Gates[i].Then != nil {
@@ -258,6 +275,8 @@ func (t *Transcript) check() error {
 		return fmt.Errorf("echo is char, line or none, not %q", t.Echo)
 	case t.UserPrompt != "" && (t.Enable == nil || t.Enable.Run == ""):
 		return errors.New("user_prompt without enable: there is no way to the prompt")
+	case t.SignIn != nil && t.SignIn.Password == "":
+		return errors.New("sign_in: password is missing: what it asks for one with")
 	}
 	for _, command := range t.Config {
 		if _, ok := t.Answers[command]; !ok {
