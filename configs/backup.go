@@ -36,6 +36,11 @@ type Backup struct {
 	// "" or nil: nothing speaks against it.
 	Doubt func(ctx context.Context) (string, error)
 
+	// Turn waits for a turn at the processor and gives it up again: so the captures
+	// of a night do not stand in the way of one that a person waits for. nil: it is
+	// always one's turn.
+	Turn func(ctx context.Context) (done func())
+
 	mu     sync.Mutex
 	flying map[devices.ID]*flight
 }
@@ -122,9 +127,19 @@ func (b *Backup) read(ctx context.Context, d devices.Device, o Order, last *Vers
 	return b.judged(ctx, d, o, c, last, key)
 }
 
+// turn waits for a turn at the processor.
+func (b *Backup) turn(ctx context.Context) (done func()) {
+	if b.Turn == nil {
+		return func() {}
+	}
+	return b.Turn(ctx)
+}
+
 // judged is judge, and the look for another customer who has this very box.
 func (b *Backup) judged(ctx context.Context, d devices.Device, o Order, c Capture, last *Version, key redact.Key) (reading, error) {
+	done := b.turn(ctx)
 	r := b.judge(d, o, c, last, key)
+	done()
 	if len(d.Serials) > 0 || last != nil && len(last.Identity.Serials) > 0 {
 		return r, nil
 	}
@@ -325,6 +340,7 @@ func (b *Backup) refuse(ctx context.Context, d devices.Device, o Order, r readin
 
 // seal compresses and encrypts what the device sent.
 func (b *Backup) seal(ctx context.Context, customer string, c Capture) ([]Sealed, error) {
+	defer b.turn(ctx)()
 	var all []Sealed
 	for _, f := range c.Files {
 		sealed, err := b.Sealer.Seal(ctx, customer, f.Raw)

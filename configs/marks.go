@@ -2,6 +2,8 @@ package configs
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"iter"
 )
 
@@ -25,4 +27,25 @@ type Marks interface {
 	// SwapMark writes one mark if its value is still old (nil: there is none),
 	// and tells whether it was. So of several processes one does the work.
 	SwapMark(ctx context.Context, kind, key string, old, value []byte) (bool, error)
+}
+
+// ReadMark is what one mark holds; ok is false where there is none.
+func ReadMark[T any](ctx context.Context, m Marks, kind, key string) (value T, ok bool, err error) {
+	text, err := m.Mark(ctx, kind, key)
+	if err != nil || text == nil {
+		return value, false, err
+	}
+	if err := json.Unmarshal(text, &value); err != nil {
+		return value, true, fmt.Errorf("the mark %s of %s: %w", kind, key, err)
+	}
+	return value, true, nil
+}
+
+// WriteMark writes one mark.
+func WriteMark[T any](ctx context.Context, m Marks, kind, key string, value T) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("the mark %s of %s: %w", kind, key, err)
+	}
+	return m.SetMarks(ctx, kind, Mark{Key: key, Value: text})
 }

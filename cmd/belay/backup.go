@@ -70,11 +70,7 @@ func (w *workspace) rememberBackup(ctx context.Context, folder string, made time
 	if err != nil {
 		return err
 	}
-	text, err := made.MarshalJSON()
-	if err != nil {
-		return err
-	}
-	return w.ledger.SetMarks(ctx, backupMarks, configs.Mark{Key: path, Value: text})
+	return configs.WriteMark(ctx, w.ledger, backupMarks, path, made)
 }
 
 func (p *program) backupCheck() *cobra.Command {

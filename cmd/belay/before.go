@@ -14,6 +14,7 @@ import (
 
 	"belay/configs"
 	"belay/configs/change"
+	"belay/configs/watch"
 	"belay/devices"
 )
 
@@ -269,4 +270,17 @@ func clock(t, now time.Time) string {
 		return t.Format("15:04")
 	}
 	return t.Format("2006-01-02 15:04")
+}
+
+// beforeUnsaved tells a technician, and whoever hears alarms, that a device would
+// not start with the configuration that it runs.
+func (p *program) beforeUnsaved(ctx context.Context, w *workspace, d devices.Device) error {
+	since, ok, err := watch.Unsaved(ctx, w.ledger, d.ID())
+	if err != nil || !ok {
+		return err
+	}
+	what := unsavedSince(since, time.Local)
+	warn(p.err, "%s: %s: a restart would undo it", d, what)
+	return w.alarms.Raise(ctx, configs.Alarm{Cause: configs.AlarmUnsaved, Customer: d.Customer, Device: d.ID(), What: d.String() + " is about to be replaced; " + what,
+		Hint: "save the configuration on the device, then belay before " + d.String(), At: p.now()})
 }

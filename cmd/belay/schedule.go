@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"belay/configs/round"
 	"belay/configs/schedule"
 	"belay/devices"
 )
@@ -52,7 +52,7 @@ func (p *program) runSchedule(ctx context.Context, w *workspace, list []devices.
 	if err != nil {
 		return &devices.Error{Kind: devices.Usage, Op: "read the schedules", Err: err}
 	}
-	last, err := w.slots(ctx)
+	seen, err := round.AllSeen(ctx, w.ledger)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (p *program) runSchedule(ctx context.Context, w *workspace, list []devices.
 	var bare []string
 	rows := [][]string{{"DEVICE", "NEXT", "LAST", "SCHEDULE"}}
 	for _, d := range list {
-		r, zone := w.scheduleOf(plan, d, last[d.ID()], now)
+		r, zone := w.scheduleOf(plan, d, seen[d.ID()].Slot, now)
 		if len(r.Rules) == 0 {
 			bare = append(bare, d.String())
 		}
@@ -134,23 +134,6 @@ func (w *workspace) covers(s scheduleSetting) bool {
 		}
 	}
 	return len(w.inventory.Devices) == 0
-}
-
-// slots are the slots that devices were last captured for, as the service
-// remembers them.
-func (w *workspace) slots(ctx context.Context) (map[devices.ID]time.Time, error) {
-	last := map[devices.ID]time.Time{}
-	for m, err := range w.ledger.Marks(ctx, "slot") {
-		if err != nil {
-			return nil, err
-		}
-		var seen struct{ Slot time.Time }
-		if err := json.Unmarshal(m.Value, &seen); err != nil {
-			continue // the service writes it anew
-		}
-		last[devices.ID(m.Key)] = seen.Slot
-	}
-	return last, nil
 }
 
 // some are the first of several names, and how many there are besides.

@@ -114,10 +114,7 @@ func (p *program) openServer(ctx context.Context) (s *server, done func(), err e
 	_, leave := s.live.use() // engine and rounds keep their marks in this one's ledger, whatever takes its place
 	return s, func() {
 		leave()
-		s.live.mu.Lock()
-		last := s.live.now
-		s.live.mu.Unlock()
-		s.live.leave(last)
+		s.live.end()
 		_ = release()
 	}, nil
 }

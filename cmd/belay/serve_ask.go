@@ -22,11 +22,8 @@ type namedDevice struct {
 // find tells which devices are meant by the names that somebody typed.
 func (s *server) find(life context.Context, w http.ResponseWriter, r *http.Request) {
 	names := r.URL.Query()["name"]
-	list, err := s.findAll(names)
-	if err != nil && s.live.changed() { // the inventory may just have been edited
-		s.reload(life)
-		list, err = s.findAll(names)
-	}
+	var list []namedDevice
+	err := s.orReload(life, func(w *workspace) (err error) { list, err = findAll(w, names); return err })
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return
@@ -35,9 +32,23 @@ func (s *server) find(life context.Context, w http.ResponseWriter, r *http.Reque
 	_ = json.NewEncoder(w).Encode(list) // who has gone away needs no answer
 }
 
-func (s *server) findAll(names []string) ([]namedDevice, error) {
-	w, leave := s.live.use()
-	defer leave()
+// orReload looks something up in the inventory, and once more where that fails
+// and somebody has just edited it.
+func (s *server) orReload(life context.Context, look func(*workspace) error) error {
+	try := func() error {
+		w, leave := s.live.use()
+		defer leave()
+		return look(w)
+	}
+	err := try()
+	if err != nil && s.live.changed() {
+		s.reload(life)
+		err = try()
+	}
+	return err
+}
+
+func findAll(w *workspace, names []string) ([]namedDevice, error) {
 	var list []namedDevice
 	for _, n := range names {
 		d, err := w.inventory.Find(n)
@@ -77,13 +88,9 @@ func (p *program) openToAsk(ctx context.Context, names []string) (w *workspace, 
 
 // askWhich asks the running service which devices are meant.
 func askWhich(ctx context.Context, dir string, names []string) (list []devices.Device, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://service/devices?"+url.Values{"name": names}.Encode(), nil)
+	resp, err := askSocket(ctx, dir, http.MethodGet, "/devices?"+url.Values{"name": names}.Encode(), nil)
 	if err != nil {
 		return nil, err
-	}
-	resp, err := overSocket(dir).Do(req)
-	if err != nil {
-		return nil, errNoService
 	}
 	defer func() { _ = resp.Body.Close() }() // it was read to its end
 	if resp.StatusCode != http.StatusOK {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"belay/configs"
@@ -139,4 +140,19 @@ func (e *ears) sum() map[string]float64 {
 		}
 	}
 	return sum
+}
+
+// deadManRuns calls the address outside while the service is well.
+func (s *server) deadManRuns(ctx context.Context, w *workspace) {
+	d := w.deadMan(func(ctx context.Context) error {
+		for _, c := range append(s.health(), s.ready()...) {
+			if err := c.Ask(ctx); err != nil {
+				return fmt.Errorf("%s: %w", c.Name, err)
+			}
+		}
+		return nil
+	}, func(line string) { s.log.Warn(tame(line)) })
+	if d != nil {
+		d.Run(ctx)
+	}
 }

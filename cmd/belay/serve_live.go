@@ -58,6 +58,14 @@ func (l *live) replace(w *workspace, mark fingerprint) {
 	}
 }
 
+// end gives up the workspace that counts; who works with it may finish.
+func (l *live) end() {
+	l.mu.Lock()
+	last := l.now
+	l.mu.Unlock()
+	l.leave(last)
+}
+
 // why is the reason for which changed settings were not taken; empty: they were.
 func (l *live) why() string {
 	l.mu.Lock()

@@ -40,25 +40,16 @@ func (p *plans) read(ctx context.Context, w *workspace) error {
 	if err != nil {
 		return err
 	}
-	value, err := w.ledger.Mark(ctx, doneMark, plansDone)
+	was, written, err := configs.ReadMark[writtenPlan](ctx, w.ledger, doneMark, plansDone)
 	if err != nil {
 		return err
 	}
-	var was writtenPlan
-	if value != nil {
-		if err := json.Unmarshal(value, &was); err != nil {
-			return err
-		}
-	}
 	is := writtenPlan{Digest: configs.Digest(text), Since: was.Since}
-	if value != nil && is.Digest != was.Digest {
+	if written && is.Digest != was.Digest {
 		is.Since = w.now()
 	}
 	if is != was {
-		if value, err = json.Marshal(is); err != nil {
-			return err
-		}
-		if err := w.ledger.SetMarks(ctx, doneMark, configs.Mark{Key: plansDone, Value: value}); err != nil {
+		if err := configs.WriteMark(ctx, w.ledger, doneMark, plansDone, is); err != nil {
 			return err
 		}
 	}

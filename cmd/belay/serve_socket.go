@@ -95,7 +95,8 @@ func (s *server) captures(life context.Context, w http.ResponseWriter, r *http.R
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	list, err := s.named(life, q.Devices)
+	var list []devices.Device
+	err := s.orReload(life, func(w *workspace) (err error) { list, err = w.allOf(q.Devices); return err })
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return
@@ -168,31 +169,16 @@ func (a *replies) send(w io.Writer, to *http.ResponseController) {
 	}
 }
 
-// named finds devices in the inventory, which may just have been edited.
-func (s *server) named(ctx context.Context, ids []devices.ID) ([]devices.Device, error) {
-	for again := range 2 {
-		w, leave := s.live.use()
-		var list []devices.Device
-		var missing devices.ID
-		for _, id := range ids {
-			d, ok := w.device(id)
-			if !ok {
-				missing = id
-				break
-			}
-			list = append(list, d)
+// allOf are the devices of those ids.
+func (w *workspace) allOf(ids []devices.ID) (list []devices.Device, err error) {
+	for _, id := range ids {
+		d, ok := w.device(id)
+		if !ok {
+			return nil, fmt.Errorf("the service knows no device %s", id)
 		}
-		leave()
-		if missing == "" {
-			return list, nil
-		}
-		if again == 0 && s.live.changed() {
-			s.reload(ctx)
-			continue
-		}
-		return nil, fmt.Errorf("the service knows no device %s", missing)
+		list = append(list, d)
 	}
-	return nil, errors.New("the inventory changes while it is read")
+	return list, nil
 }
 
 // overSocket is a client of the service of a data folder.
@@ -206,6 +192,23 @@ func overSocket(dir string) *http.Client {
 	}}
 }
 
+// askSocket sends a request to the service of a data folder. It fails with errNoService
+// where nobody listens.
+func askSocket(ctx context.Context, dir, method, what string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://service"+what, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := overSocket(dir).Do(req)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, errNoService
+	}
+	return resp, nil
+}
+
 // errNoService says that no service answers: the command does the work itself.
 var errNoService = errors.New("no service answers")
 
@@ -216,16 +219,9 @@ func askService(ctx context.Context, dir string, q captureRequest, told func(con
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://service/captures", bytes.NewReader(body))
+	resp, err := askSocket(ctx, dir, http.MethodPost, "/captures", bytes.NewReader(body))
 	if err != nil {
 		return err
-	}
-	resp, err := overSocket(dir).Do(req)
-	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return errNoService
 	}
 	defer func() { _ = resp.Body.Close() }() // it was read to its end
 	if resp.StatusCode != http.StatusOK {
@@ -275,13 +271,9 @@ type roundStatus struct {
 // askStatus is the running service's status.
 func askStatus(ctx context.Context, dir string) (serviceStatus, error) {
 	var st serviceStatus
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://service/status", nil)
+	resp, err := askSocket(ctx, dir, http.MethodGet, "/status", nil)
 	if err != nil {
 		return st, err
-	}
-	resp, err := overSocket(dir).Do(req)
-	if err != nil {
-		return st, errNoService
 	}
 	defer func() { _ = resp.Body.Close() }() // it was read to its end
 	return st, json.NewDecoder(resp.Body).Decode(&st)

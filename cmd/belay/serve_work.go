@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -47,14 +46,22 @@ const pulseless = 15 * time.Minute
 func (s *server) pulse(context.Context, *workspace) error {
 	s.engine.Stats()
 	s.rounds.Underway()
+	if err := s.ticks(pulseless); err != nil {
+		return err
+	}
+	tellSystemd("WATCHDOG=1")
+	return nil
+}
+
+// ticks tells where what is due was not looked for within so long.
+func (s *server) ticks(within time.Duration) error {
 	last := s.chores.last(tickChore)
 	if last.IsZero() {
 		last = s.since
 	}
-	if d := s.p.now().Sub(last); d > pulseless {
+	if d := s.p.now().Sub(last); d > within {
 		return fmt.Errorf("what is due was last looked for %v ago", d.Round(time.Second))
 	}
-	tellSystemd("WATCHDOG=1")
 	return nil
 }
 
@@ -102,7 +109,7 @@ const (
 
 // scrub reads this night's share of all that is kept again.
 func (s *server) scrub(ctx context.Context, w *workspace) error {
-	last, err := s.lastDone(ctx, w, scrubDone)
+	last, _, err := configs.ReadMark[time.Time](ctx, w.ledger, doneMark, scrubDone)
 	if err != nil {
 		return err
 	}
@@ -123,7 +130,7 @@ func (s *server) scrub(ctx context.Context, w *workspace) error {
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
-	return s.nowDone(ctx, w, scrubDone, now)
+	return configs.WriteMark(ctx, w.ledger, doneMark, scrubDone, now)
 }
 
 // lettingCapturesGo has the scrub wait a little after each piece while captures are
@@ -142,23 +149,6 @@ func (s *server) lettingCapturesGo(ctx context.Context, _ int64) error {
 	case <-ctx.Done():
 	}
 	return ctx.Err()
-}
-
-// lastDone is when something was last done; zero: never.
-func (s *server) lastDone(ctx context.Context, w *workspace, what string) (at time.Time, err error) {
-	value, err := w.ledger.Mark(ctx, doneMark, what)
-	if err != nil || value == nil {
-		return at, err
-	}
-	return at, at.UnmarshalJSON(value)
-}
-
-func (s *server) nowDone(ctx context.Context, w *workspace, what string, at time.Time) error {
-	value, err := at.MarshalJSON()
-	if err != nil {
-		return err
-	}
-	return w.ledger.SetMarks(ctx, doneMark, configs.Mark{Key: what, Value: value})
 }
 
 // thin forgets old readings that made no version.
@@ -230,11 +220,7 @@ func (s *server) canaries(ctx context.Context) {
 		} // what could not be tried is neither
 	}
 	s.seen.saw(map[string]int{"caught": seen.Caught, "missed": seen.All - seen.Caught})
-	text, err := json.Marshal(seen)
-	if err == nil {
-		err = w.ledger.SetMarks(ctx, doneMark, configs.Mark{Key: canariesDone, Value: text})
-	}
-	if err != nil {
+	if err := configs.WriteMark(ctx, w.ledger, doneMark, canariesDone, seen); err != nil {
 		s.log.Error("the canaries", "error", tame(err.Error()))
 	}
 	s.log.Info("the canaries were captured", "caught", seen.Caught, "missed", seen.All-seen.Caught)
@@ -259,3 +245,14 @@ func (s *server) storeFigures(ctx context.Context, w *workspace, f *web.Figures)
 	f.Doubt = doubt != ""
 	return err
 }
+
+// seenCanaries is what is remembered of the last round's canaries.
+type seenCanaries struct {
+	At     time.Time `json:"at,omitzero"`
+	Caught int       `json:"caught"`
+	All    int       `json:"all"`
+	Kept   []string  `json:"kept,omitempty"`
+}
+
+// canariesDone is the mark of the last round's canaries.
+const canariesDone = "canaries"

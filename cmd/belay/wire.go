@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -112,7 +113,7 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 	w.puller = &drivers.Puller{Catalog: w.catalog, Dial: w.dial, Now: p.now}
 	w.backup = &configs.Backup{
 		Puller: w.puller, Repository: w.store, Sealer: w.vault, Provers: []configs.Prover{w.store},
-		CheckLog: w.ledger, Quarantine: w.ledger, Now: p.now, Pause: time.Second,
+		CheckLog: w.ledger, Quarantine: w.ledger, Now: p.now, Pause: time.Second, Turn: turns(),
 	}
 	w.openOffice(ctx, p)
 	w.alarms = w.openTell(p)
@@ -166,6 +167,19 @@ type session struct {
 func (s *session) Close() error {
 	defer s.done()
 	return s.Client.Close()
+}
+
+// turns lets as many captures at once work as there are processors to spare. One
+// that a person waits for does not wait for a turn.
+func turns() func(context.Context) func() {
+	places := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))
+	return func(ctx context.Context) func() {
+		if aPersonWaits(ctx) {
+			return func() {}
+		}
+		places <- struct{}{}
+		return func() { <-places }
+	}
 }
 
 // waited is the key of what says that a person waits for a capture.

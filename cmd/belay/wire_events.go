@@ -229,22 +229,16 @@ func (w *workspace) snmpCredentials(ctx context.Context, set snmpSetting) (snmp.
 func (w *workspace) engineID(ctx context.Context) ([]byte, error) {
 	const kind, name = "events", "engine"
 	for range 2 {
-		text, err := w.ledger.Mark(ctx, kind, name)
-		if err != nil {
-			return nil, err
+		id, drawn, err := configs.ReadMark[[]byte](ctx, w.ledger, kind, name)
+		if err != nil || drawn {
+			return id, err
 		}
-		if text != nil {
-			var id []byte
-			if err := json.Unmarshal(text, &id); err != nil {
-				return nil, err
-			}
-			return id, nil
-		}
-		id := append([]byte{0x80, 0, 0, 0, 5}, make([]byte, 12)...)
+		id = append([]byte{0x80, 0, 0, 0, 5}, make([]byte, 12)...)
 		if _, err := rand.Read(id[5:]); err != nil {
 			return nil, err
 		}
-		if text, err = json.Marshal(id); err != nil {
+		text, err := json.Marshal(id)
+		if err != nil {
 			return nil, err
 		}
 		if _, err := w.ledger.SwapMark(ctx, kind, name, nil, text); err != nil { // or another process was first

@@ -37,14 +37,6 @@ type Engine struct {
 	circles   map[<-chan struct{}]*circle
 }
 
-// Do captures one device and returns the job's own result: the last, where it is
-// tried again.
-func (e *Engine) Do(ctx context.Context, j Job) configs.Result {
-	var r configs.Result
-	e.Run(ctx, []Job{j}, func(f Final) { r = f.Result })
-	return r
-}
-
 // Run captures jobs and returns when each has its last word, which told was
 // given, one call at a time. When ctx ends, what has not begun is told as
 // interrupted, what pauses by its last result, and what is under way ends as its

@@ -266,3 +266,11 @@ func TestAJobWhoseTimeIsOverDoesNotBegin(t *testing.T) {
 		}
 	})
 }
+
+// Do captures one device and returns the job's own result: the last, where it is
+// tried again.
+func (e *Engine) Do(ctx context.Context, j Job) configs.Result {
+	var r configs.Result
+	e.Run(ctx, []Job{j}, func(f Final) { r = f.Result })
+	return r
+}

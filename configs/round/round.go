@@ -131,19 +131,28 @@ func (r *Rounds) load(ctx context.Context) error {
 	if r.seen != nil {
 		return nil
 	}
-	seen := map[devices.ID]Seen{}
-	for m, err := range r.Marks.Marks(ctx, slots) {
-		if err != nil {
-			return &devices.Error{Kind: devices.KindOf(err), Op: "read what was captured", Err: err}
-		}
-		var s Seen
-		if err := json.Unmarshal(m.Value, &s); err != nil {
-			return &devices.Error{Kind: devices.Damaged, Op: "read what was captured", Device: m.Key, Err: err}
-		}
-		seen[devices.ID(m.Key)] = s
+	seen, err := AllSeen(ctx, r.Marks)
+	if err != nil {
+		return err
 	}
 	r.seen, r.changed, r.pending = seen, map[devices.ID]bool{}, map[devices.ID]time.Time{}
 	return nil
+}
+
+// AllSeen is what is remembered of every device.
+func AllSeen(ctx context.Context, marks configs.Marks) (map[devices.ID]Seen, error) {
+	seen := map[devices.ID]Seen{}
+	for m, err := range marks.Marks(ctx, slots) {
+		if err != nil {
+			return nil, &devices.Error{Kind: devices.KindOf(err), Op: "read what was captured", Err: err}
+		}
+		var s Seen
+		if err := json.Unmarshal(m.Value, &s); err != nil {
+			return nil, &devices.Error{Kind: devices.Damaged, Op: "read what was captured", Device: m.Key, Err: err}
+		}
+		seen[devices.ID(m.Key)] = s
+	}
+	return seen, nil
 }
 
 // due chooses what to capture now and opens a round for it. Devices that left

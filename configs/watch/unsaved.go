@@ -57,13 +57,6 @@ func (a *asking) saved(r Reading, now time.Time) *configs.Mark {
 // not ok is no proof of anything, for many devices do not tell, and what one
 // tells is as old as the last time it was asked.
 func Unsaved(ctx context.Context, marks configs.Marks, id devices.ID) (since time.Time, ok bool, err error) {
-	value, err := marks.Mark(ctx, markUnsaved, string(id))
-	if err != nil || value == nil {
-		return time.Time{}, false, err
-	}
-	var l Lost
-	if err := json.Unmarshal(value, &l); err != nil {
-		return time.Time{}, false, err
-	}
-	return l.Since, true, nil
+	l, ok, err := configs.ReadMark[Lost](ctx, marks, markUnsaved, string(id))
+	return l.Since, ok && err == nil, err
 }

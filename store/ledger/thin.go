@@ -50,11 +50,7 @@ func (l *Ledger) ThinReadings(ctx context.Context, before time.Time) (n int, err
 		}
 		n += int(gone)
 	}
-	value, err := json.Marshal(before)
-	if err != nil {
-		return n, failed(op, err)
-	}
-	return n, failed(op, l.SetMarks(ctx, thinKind, configs.Mark{Key: thinKey, Value: value}))
+	return n, failed(op, configs.WriteMark(ctx, l, thinKind, thinKey, before))
 }
 
 // thinnedTo is up to when the readings are thinned already; what lies beyond
