@@ -36,6 +36,10 @@ type Backup struct {
 	// "" or nil: nothing speaks against it.
 	Doubt func(ctx context.Context) (string, error)
 
+	// Saved is told of each whole reading whether a restart of the device would
+	// lose changes, before it is called kept; nil: nobody wants to know.
+	Saved func(ctx context.Context, d devices.Device, unsaved bool, at time.Time) error
+
 	// Turn waits for a turn at the processor and gives it up again: so the captures
 	// of a night do not stand in the way of one that a person waits for. nil: it is
 	// always one's turn.
@@ -84,10 +88,13 @@ func (r reading) agrees(other []Text) bool {
 
 func (r reading) size() int { return sizeOf(r.texts) }
 
-// sent is the size as the device sent it, which is how the quarantine counts.
+// sent is the size of the texts as the device sent them, which is how the
+// quarantine counts.
 func (r reading) sent() (n int) {
 	for _, f := range r.Files {
-		n += len(f.Raw)
+		if !f.Sealed {
+			n += len(f.Raw)
+		}
 	}
 	return n
 }
@@ -167,11 +174,15 @@ func (b *Backup) judge(d devices.Device, o Order, c Capture, last *Version, key 
 		}
 	}
 	for _, f := range c.Files {
+		if f.Sealed {
+			continue
+		}
 		clean, report := c.Rules.Redact.Apply(f.Text, key)
 		r.texts = append(r.texts, Text{f.Name, clean})
 		r.report.Secrets += report.Secrets
 		r.report.Gaps = append(r.report.Gaps, report.Gaps...)
 	}
+	r.Unsaved = r.Unsaved || r.unsaved()
 	return r
 }
 
@@ -218,7 +229,7 @@ func (b *Backup) settle(ctx context.Context, d devices.Device, o Order, r readin
 		return b.refuse(ctx, d, o, r, res, bad)
 	}
 	grade := r.Grade()
-	res.Grade, res.Missing = grade.Level, grade.Missing
+	res.Grade, res.Missing, res.Unsaved = grade.Level, grade.Missing, r.Unsaved
 	return b.keep(ctx, d, o, r, grade, kept, res)
 }
 
@@ -304,7 +315,9 @@ func (b *Backup) sizeBefore(ctx context.Context, d devices.Device, o Order, kept
 	}
 	size := 0
 	for _, s := range held.Originals {
-		size += s.Size
+		if !s.Alone {
+			size += s.Size
+		}
 	}
 	return size, nil
 }
@@ -347,7 +360,7 @@ func (b *Backup) seal(ctx context.Context, customer string, c Capture) ([]Sealed
 		if err != nil {
 			return nil, fmt.Errorf("seal %s: %w", f.Name, err)
 		}
-		all = append(all, Sealed{Name: f.Name, Bytes: sealed, Digest: Digest(f.Raw), Size: len(f.Raw)})
+		all = append(all, Sealed{Name: f.Name, Bytes: sealed, Digest: Digest(f.Raw), Size: len(f.Raw), Alone: f.Sealed})
 	}
 	return all, nil
 }

@@ -27,15 +27,20 @@ type Capture struct {
 	Missing  []string // what this reading could not see, beyond the driver's grade
 	Faults   []string // what the device itself reported as failed: refused
 	Warnings []string // what went wrong without harm: a fact command unanswered
+	Unsaved  bool     // the device says that a restart would lose changes
 	Began    time.Time
 	Took     time.Duration
 }
 
-// A File is one text as the device sent it.
+// A File is one text as the device sent it, or a binary artifact.
 type File struct {
 	Name string // MainFile, or another name within the snapshot
 	Raw  []byte // byte-true: line ends, terminal sequences and all
 	Text []byte // the same as a person would read it: see Plain
+
+	Sealed   bool          // a binary artifact: only Raw, of which nobody sees anything but its size and digest
+	Saved    bool          // the saved configuration: where it differs from MainFile's, changes are unsaved
+	Complete *Completeness // when it is whole; MainFile's is in Rules, and a further text without one must merely be there
 }
 
 // Rules are what the driver knows of a system's texts: when they are whole,

@@ -24,9 +24,12 @@ const (
 	CheckAgree    = "two readings agree"
 )
 
-// check holds one text to the rules of its system. Only the main text has
-// sections and an end; the others must merely be there.
+// check holds one text to the rules of its system, or to its own. Without any
+// of its own a further text must merely be there.
 func (r Rules) check(f File) []Check {
+	if f.Sealed {
+		return []Check{f.checkSealed()}
+	}
 	k := r.Complete
 	text := f.Text
 	bare := bytes.TrimSpace(text)
@@ -39,8 +42,12 @@ func (r Rules) check(f File) []Check {
 		failure.OK, failure.Detail = false, fmt.Sprintf("the device answered with an error: %q", said)
 	}
 	checks = append(checks, failure)
+	matches := r.matcher(text)
 	if f.Name != MainFile {
-		return checks
+		if f.Complete == nil {
+			return checks
+		}
+		k, matches = *f.Complete, func(re *regexp.Regexp) bool { return re.Match(text) }
 	}
 	if k.Starts != nil {
 		loc := k.Starts.FindIndex(bytes.TrimLeft(text, "\n"))
@@ -54,7 +61,6 @@ func (r Rules) check(f File) []Check {
 		checks = append(checks, c)
 	}
 	sections := Check{Name: CheckSections, OK: true, Detail: fmt.Sprintf("%d found", len(k.Sections))}
-	matches := r.matcher(text)
 	for _, re := range k.Sections {
 		if !matches(re) {
 			sections.OK, sections.Detail = false, fmt.Sprintf("nothing matches %s", written(re))
@@ -123,7 +129,12 @@ func (c Capture) Check() []Check {
 	main := false
 	for _, f := range c.Files {
 		main = main || f.Name == MainFile
-		checks = append(checks, c.Rules.check(f)...)
+		for _, check := range c.Rules.check(f) {
+			if f.Name != MainFile && check.Detail != "" {
+				check.Detail = f.Name + ": " + check.Detail
+			}
+			checks = append(checks, check)
+		}
 	}
 	if !main {
 		checks = append(checks, Check{Name: CheckAnswered, Detail: "there is no configuration in it"})

@@ -27,7 +27,7 @@ func (b *Backup) keep(ctx context.Context, d devices.Device, o Order, r reading,
 	s := Snapshot{
 		Device: d, Taken: r.Began, By: o.By, Ticket: o.Ticket, Change: o.Change, Phase: o.Phase, Reason: o.Vouched,
 		Driver: r.Driver, Identity: r.Identity, Grade: grade, Checks: r.checks, Texts: r.texts, Reached: r.Reached,
-		Warnings: r.Warnings, Gaps: len(r.report.Gaps), Salted: r.Rules.salted(), Always: o.Twice,
+		Warnings: r.Warnings, Gaps: len(r.report.Gaps), Salted: r.Rules.salted(), Unsaved: r.Unsaved, Always: o.Twice,
 	}
 	// Sealed even where the text is the same: another process may have kept
 	// another one meanwhile, and no version may be without its original.
@@ -54,6 +54,11 @@ func (b *Backup) keep(ctx context.Context, d devices.Device, o Order, r reading,
 	}
 	if err := b.Quarantine.Release(ctx, d.ID()); err != nil {
 		return fail("release from quarantine", err)
+	}
+	if b.Saved != nil {
+		if err := b.Saved(ctx, d, r.Unsaved, r.Began); err != nil {
+			return fail("note whether its configuration is saved", err)
+		}
 	}
 	return b.prove(ctx, v, res)
 }
@@ -90,6 +95,9 @@ func (b *Backup) compare(ctx context.Context, v Version, r reading, same bool) e
 	}
 	for _, f := range r.Files {
 		i := slices.IndexFunc(originals, func(o Sealed) bool { return o.Name == f.Name })
+		if i < 0 && f.Sealed && !v.New {
+			continue // another process kept the text, and had none of it
+		}
 		if i < 0 {
 			return wrong("version %s holds no original of %s", v.Commit, f.Name)
 		}

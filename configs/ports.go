@@ -17,8 +17,8 @@ type Puller interface {
 // A Repository keeps snapshots, a history for each device.
 type Repository interface {
 	// Commit keeps s and returns when it would survive a power cut. The same
-	// texts as the newest version return that version and keep nothing,
-	// unless s.Always is set.
+	// texts as the newest version return that version and keep nothing in history,
+	// unless s.Always is set or it has no artifact of a name that s brings.
 	Commit(ctx context.Context, s Snapshot) (Version, error)
 	// Newest is the last version of a device; ok is false where none is kept.
 	Newest(ctx context.Context, id devices.ID) (v Version, ok bool, err error)

@@ -26,6 +26,7 @@ type Result struct {
 	Attested string           `json:"attested,omitempty"` // who says that an export is this device's; it is never verified
 	Proofs   []Proof          `json:"proofs,omitempty"`   // what was read again, and where
 	Warnings []string         `json:"warnings,omitempty"` // what went wrong without harm
+	Unsaved  bool             `json:"unsaved,omitempty"`  // a restart of the device would lose changes
 	Identity devices.Identity `json:"identity,omitzero"`  // who the device says it is
 	Reached  devices.Reached  `json:"session,omitzero"`   // how it was reached: algorithms, host key
 

@@ -57,6 +57,8 @@ const (
 	XML         Structure = "xml"    // well-formed, one root
 	JSON        Structure = "json"
 	ConfigEnd   Structure = "config-end" // FortiOS: config … end, edit … next
+	Gzip        Structure = "gzip"       // of binary artifacts: it opens to its end, and its sums are right
+	Zip         Structure = "zip"
 )
 
 // Grading says what a copy of this system is good for.

@@ -35,6 +35,7 @@ type Sealed struct {
 	Bytes  []byte
 	Digest string // SHA-256 of the original in hexadecimal
 	Size   int    // bytes of the original
+	Alone  bool   // a binary artifact: no Text belongs to it
 }
 
 // A Snapshot is a capture that passed its checks and is to be kept.
@@ -56,6 +57,7 @@ type Snapshot struct {
 	Warnings  []string
 	Gaps      int  // secrets that only the generic look found
 	Salted    bool // the system salts its secrets: the newest original is kept besides
+	Unsaved   bool // a restart would have lost changes
 	Always    bool // commit even where no text changed
 }
 
@@ -73,6 +75,7 @@ type Version struct {
 	Driver   string
 	Identity devices.Identity
 	Grade    Grade
+	Unsaved  bool // a restart would have lost changes when it was taken
 	Files    []VersionFile
 	New      bool // made by the very call that returned it
 }
@@ -80,11 +83,14 @@ type Version struct {
 // A VersionFile names one file of a version and the digests recorded with it.
 type VersionFile struct {
 	Name           string `json:"name"`
-	Digest         string `json:"digest"`         // SHA-256 of the redacted text
+	Digest         string `json:"digest"`         // SHA-256 of the redacted text; empty for a binary artifact, of which there is none
 	Bytes          int    `json:"bytes"`          // of the redacted text
 	OriginalDigest string `json:"originalDigest"` // SHA-256 of what the device sent
 	OriginalBytes  int    `json:"originalBytes"`
 }
+
+// Alone tells whether the file is a binary artifact: only its sealed original is kept.
+func (f VersionFile) Alone() bool { return f.Digest == "" }
 
 // A Proof is one thing that was read again and found true, or not.
 type Proof struct {

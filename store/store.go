@@ -16,7 +16,7 @@
 //	  service.sock                where a running service takes requests of commands
 //	  customers/CUSTOMER/         all that is this customer's, and nothing of another's
 //	    history.git/              a bare git repository: the history of every device
-//	    latest/DEVICE/            newest sealed originals, only of systems that salt their secrets
+//	    latest/DEVICE/            newest sealed originals: binary artifacts, and of systems that salt their secrets
 //	    key.age                   the customer's age identity, encrypted to the master identity
 //
 // CUSTOMER and DEVICE are names as devices.CheckName has them. Folders have mode
@@ -36,6 +36,7 @@
 //	DEVICE/snapshot.json          what is known about the copy
 //	DEVICE/vlan.conf              a further text, where the system has several
 //	DEVICE/vlan.original.age      and its original: the name without .conf, then .original.age
+//	DEVICE/NAME.original.age      a binary artifact (a .backup, a UCS): no text, only what is sealed
 //
 // A folder whose name ends in ~ or ~NUMBER belongs to a device that had to make
 // room for another one of the same name and has not been captured since.
@@ -74,11 +75,14 @@
 //	checks     [{name, ok, detail}]: what the capture was held to
 //	files      [{name, digest, bytes, originalDigest, originalBytes, original}]
 //	           digests are SHA-256 in hexadecimal: of the redacted text, and of what the
-//	           device sent (after age and zstd); original is the name of the sealed file
+//	           device sent (after age and zstd); original is the name of the sealed file.
+//	           A binary artifact has no digest and no bytes, for it has no text
 //	session    how the device was reached: address, jump hosts, host key, algorithms
 //	warnings   [text], gaps (number of secrets only the generic look found), salted
+//	unsaved    true where a restart would have lost changes; else left out
 //
-// A difference in snapshot.json alone does not make a version.
+// A difference in snapshot.json alone does not make a version, nor does another
+// artifact; but the first artifact of a name does.
 //
 // # Commits
 //
@@ -184,7 +188,7 @@
 //	                    was good and proven. readings.at is in milliseconds
 //	marks               what the service has to know again after a restart: JSON by kind and key.
 //	                    Kinds: slot (captured for), rest (a refused login), pending, flood, changed
-//	                    and unsaved (changes between the nights), events (our SNMP engine id),
+//	                    unsaved and unsaved read (changes between the nights, and what readings found), events (our SNMP engine id),
 //	                    doubt (canaries), scrub, scrub read and scrub damage, alarm and alarm
 //	                    channel, digest, done, backup, ledger
 //	index_*             the versions of every device and its newest redacted texts, to be listed and
@@ -216,10 +220,10 @@
 // # latest/DEVICE
 //
 // Where a device salts its secrets at each reading, a changed password may not show
-// in the redacted text. So the newest original is kept here, if it differs from that
-// of the standing version:
+// in the redacted text; and a binary artifact has none. So the newest original is kept
+// here, if it differs from that of the standing version:
 //
-//	NAME.age      as original.age, of the text NAME (running.conf.age)
+//	NAME.age      as original.age, of the text or artifact NAME (running.conf.age)
 //	latest.json   {schema: 1, commit, taken, files: [{name, digest, bytes, sealed}]}
 //
 // commit is the version it stands beside: what stands beside another version than

@@ -150,7 +150,8 @@ func wholeVersion(t *testing.T, x configs.Index) {
 	v.Taken = at(2).Add(7).In(time.FixedZone("CET", 3600))
 	v.By.Claimed, v.Name, v.Ticket, v.Change, v.Phase, v.New = true, "fw-hq", "T7", "c7", "after", true
 	v.Identity = devices.Identity{Hostname: "fw", Model: "m", Version: "1", Serials: []string{"a", "b"}}
-	v.Grade.Missing = []string{"a key"}
+	v.Grade.Missing, v.Unsaved = []string{"a key"}, true
+	v.Files = append(v.Files, configs.VersionFile{Name: "backup.backup", OriginalDigest: sum("artifact", 64), OriginalBytes: 7})
 	v.Files[0].OriginalDigest, v.Files[0].OriginalBytes = sum("original", 64), 1<<33
 	other := full
 	other.Version.Commit, other.Version.Ticket, other.Version.Change, other.Version.Phase = commitOf(3), "T8", "", ""

@@ -31,7 +31,7 @@ func refusal(id devices.ID, minute int) configs.Refusal {
 			Serials: []string{"FGL2349L0AB"}, Jump: []string{"ada@jump.example.net:22"}, Where: devices.Position{File: "devices.yaml", Line: 7, Column: 3}},
 		Taken: at(minute), By: configs.Person{Name: "Ada Example", Claimed: true}, Driver: "ios",
 		Checks:    []configs.Check{{Name: "end mark", Detail: "none"}, {Name: "sections", OK: true}},
-		Originals: []configs.Sealed{sealed(configs.MainFile, fmt.Sprintf("cut short at minute %d", minute)), sealed("vlan.txt", "")},
+		Originals: []configs.Sealed{sealed(configs.MainFile, fmt.Sprintf("cut short at minute %d", minute)), sealed("vlan.txt", ""), alone("backup.backup", "\x88\xac")},
 	}
 }
 

@@ -45,7 +45,7 @@ func (r *Repository) Commit(ctx context.Context, s configs.Snapshot) (configs.Ve
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n := len(r.kept[id]); n > 0 && !s.Always && sameTexts(r.kept[id][n-1].texts, s.Texts) {
+	if n := len(r.kept[id]); n > 0 && !s.Always && sameTexts(r.kept[id][n-1].texts, s.Texts) && !firstArtifact(r.kept[id][n-1].originals, s.Originals) {
 		return cloneVersion(r.kept[id][n-1].version), nil
 	}
 	r.made++
@@ -53,7 +53,7 @@ func (r *Repository) Commit(ctx context.Context, s configs.Snapshot) (configs.Ve
 	v := configs.Version{
 		ID: id, Name: s.Device.Name, Commit: hex.EncodeToString(sum[:20]), Taken: s.Taken, By: s.By,
 		Subject: "Keep " + s.Device.Name, Ticket: s.Ticket, Change: s.Change, Phase: s.Phase,
-		Driver: s.Driver, Identity: s.Identity, Grade: s.Grade, Files: files(s),
+		Driver: s.Driver, Identity: s.Identity, Grade: s.Grade, Unsaved: s.Unsaved, Files: files(s),
 	}
 	if r.kept == nil {
 		r.kept = map[devices.ID][]record{}
@@ -139,7 +139,19 @@ func files(s configs.Snapshot) []configs.VersionFile {
 		}
 		fs = append(fs, f)
 	}
+	for _, o := range s.Originals {
+		if o.Alone {
+			fs = append(fs, configs.VersionFile{Name: o.Name, OriginalDigest: o.Digest, OriginalBytes: o.Size})
+		}
+	}
 	return fs
+}
+
+// firstArtifact tells whether there is an artifact now of which the version has none.
+func firstArtifact(was, now []configs.Sealed) bool {
+	return slices.ContainsFunc(now, func(o configs.Sealed) bool {
+		return o.Alone && !slices.ContainsFunc(was, func(p configs.Sealed) bool { return p.Alone && p.Name == o.Name })
+	})
 }
 
 // sameTexts does not mind the order: the names tell the files apart.

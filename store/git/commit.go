@@ -192,17 +192,24 @@ func (q *request) changedFiles(was configs.Version) string {
 	for _, f := range was.Files {
 		before[f.Name] = f.Digest
 	}
-	var names []string
+	var names, first []string
 	for _, f := range q.doc.Files {
-		if before[f.Name] != f.Digest {
+		digest, had := before[f.Name]
+		switch {
+		case f.Alone() && !had:
+			first = append(first, f.Name)
+		case digest != f.Digest:
 			names = append(names, f.Name)
 		}
 		delete(before, f.Name)
 	}
 	for _, f := range was.Files {
-		if _, gone := before[f.Name]; gone {
+		if _, gone := before[f.Name]; gone && !f.Alone() {
 			names = append(names, f.Name)
 		}
+	}
+	if len(names) == 0 {
+		return strings.Join(first, ", ") + " kept beside"
 	}
 	if slices.Contains(names, configs.MainFile) {
 		return "running configuration changed"

@@ -162,10 +162,10 @@ func (s *Store) commit(ctx context.Context, snap configs.Snapshot) (configs.Vers
 	if v.New {
 		return v, r.dropLatest(v.Name, req.renamedFrom)
 	}
-	if snap.Salted {
-		return v, r.keepLatest(snap, v)
+	if !snap.Salted { // then only artifacts bring anything that the texts do not tell
+		snap.Originals = slices.DeleteFunc(slices.Clone(snap.Originals), func(o configs.Sealed) bool { return !o.Alone })
 	}
-	return v, nil
+	return v, r.keepLatest(snap, v)
 }
 
 // Newest is the last version of a device.

@@ -135,6 +135,9 @@ func (rd *reader) indexed(p spot) (configs.Indexed, error) {
 func (rd *reader) texts(d document, folder []object.TreeEntry) ([]configs.Text, error) {
 	var texts []configs.Text
 	for _, f := range d.Files {
+		if f.Alone() {
+			continue
+		}
 		data, err := rd.named(folder, f.Name)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name, err)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"belay/configs"
@@ -34,9 +35,12 @@ func (r *repo) latestDir(name string) string {
 	return filepath.Join(filepath.Dir(r.dir), "latest", name)
 }
 
-// keepLatest keeps the newest originals beside the version that stands, if they
-// are not what is kept already.
+// keepLatest keeps the snapshot's originals, the newest, beside the version that
+// stands, if they are not what is kept already.
 func (r *repo) keepLatest(s configs.Snapshot, v configs.Version) error {
+	if len(s.Originals) == 0 {
+		return nil
+	}
 	kept := map[string]string{}
 	for _, f := range v.Files {
 		kept[f.Name] = f.OriginalDigest
@@ -53,6 +57,12 @@ func (r *repo) keepLatest(s configs.Snapshot, v configs.Version) error {
 	}
 	same := true
 	now := latest{Schema: 1, Commit: v.Commit, Taken: s.Taken.Round(0)}
+	// What this reading did not bring stays: an artifact may be missing for a night.
+	if old.Commit == v.Commit {
+		now.Files = slices.DeleteFunc(old.Files, func(f latestFile) bool {
+			return slices.ContainsFunc(s.Originals, func(o configs.Sealed) bool { return o.Name == f.Name })
+		})
+	}
 	for _, o := range s.Originals {
 		sum := sha256.Sum256(o.Bytes)
 		now.Files = append(now.Files, latestFile{o.Name, o.Digest, o.Size, hex.EncodeToString(sum[:])})
@@ -116,8 +126,8 @@ func readLatest(dir string) (latest, error) {
 }
 
 // Latest is the newest sealed originals of a device, which a restore wants:
-// those of the newest version, or later ones where the device salts its secrets
-// and its text has not changed since. Digest is empty where a writer was
+// those of the newest version, or later ones where its text has not changed since:
+// of binary artifacts, and of all where the device salts its secrets. Digest is empty where a writer was
 // interrupted.
 func (s *Store) Latest(ctx context.Context, id devices.ID) ([]configs.Sealed, error) {
 	v, ok, err := s.Newest(ctx, id)
@@ -146,7 +156,7 @@ func (s *Store) Latest(ctx context.Context, id devices.ID) ([]configs.Sealed, er
 			return nil, fmt.Errorf("read latest original of %s: %w", id, err)
 		}
 		sum := sha256.Sum256(data)
-		now := configs.Sealed{Name: sealed[i].Name, Bytes: data}
+		now := configs.Sealed{Name: sealed[i].Name, Bytes: data, Alone: sealed[i].Alone}
 		for _, f := range l.Files {
 			if f.Name == now.Name && f.Sealed == hex.EncodeToString(sum[:]) {
 				now.Digest, now.Size = f.Digest, f.Bytes

@@ -21,6 +21,9 @@ func (s *Store) Texts(ctx context.Context, v configs.Version) ([]configs.Text, e
 	var texts []configs.Text
 	err := s.version(ctx, v, func(rd *reader, d document, folder []object.TreeEntry) error {
 		for _, f := range d.Files {
+			if f.Alone() {
+				continue
+			}
 			data, err := rd.named(folder, f.Name)
 			if err != nil {
 				return fmt.Errorf("%s: %w", f.Name, err)
@@ -57,7 +60,7 @@ func (s *Store) Originals(ctx context.Context, v configs.Version) ([]configs.Sea
 			if err != nil {
 				return fmt.Errorf("%s: %w", f.Original, err)
 			}
-			sealed = append(sealed, configs.Sealed{Name: f.Name, Bytes: data, Digest: f.OriginalDigest, Size: f.OriginalBytes})
+			sealed = append(sealed, configs.Sealed{Name: f.Name, Bytes: data, Digest: f.OriginalDigest, Size: f.OriginalBytes, Alone: f.Alone()})
 		}
 		return nil
 	})

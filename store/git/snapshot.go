@@ -37,6 +37,7 @@ type document struct {
 	Warnings []string         `json:"warnings,omitempty"`
 	Gaps     int              `json:"gaps,omitempty"`
 	Salted   bool             `json:"salted,omitempty"`
+	Unsaved  bool             `json:"unsaved,omitempty"`
 }
 
 type documentFile struct {
@@ -49,7 +50,7 @@ func describe(s configs.Snapshot) document {
 		Schema: 1, ID: s.Device.ID(), Customer: s.Device.Customer, Name: s.Device.Name, Driver: s.Driver,
 		Taken: s.Taken.Round(0), By: s.By, Ticket: s.Ticket, Change: s.Change, Phase: s.Phase, Reason: s.Reason,
 		Identity: s.Identity, Grade: s.Grade, Checks: s.Checks, Session: s.Reached, Warnings: s.Warnings,
-		Gaps: s.Gaps, Salted: s.Salted,
+		Gaps: s.Gaps, Salted: s.Salted, Unsaved: s.Unsaved,
 	}
 	for _, t := range s.Texts {
 		f := documentFile{VersionFile: configs.VersionFile{Name: t.Name, Digest: t.Clean.Digest(), Bytes: t.Clean.Len()}}
@@ -59,6 +60,11 @@ func describe(s configs.Snapshot) document {
 			}
 		}
 		d.Files = append(d.Files, f)
+	}
+	for _, o := range s.Originals {
+		if o.Alone {
+			d.Files = append(d.Files, documentFile{configs.VersionFile{Name: o.Name, OriginalDigest: o.Digest, OriginalBytes: o.Size}, originalName(o.Name)})
+		}
 	}
 	return d
 }
@@ -81,7 +87,7 @@ func parseDocument(data []byte) (document, error) {
 func (d document) version(commit, subject string) configs.Version {
 	v := configs.Version{
 		ID: d.ID, Name: d.Name, Commit: commit, Taken: d.Taken, By: d.By, Subject: subject, Ticket: d.Ticket,
-		Change: d.Change, Phase: d.Phase, Driver: d.Driver, Identity: d.Identity, Grade: d.Grade,
+		Change: d.Change, Phase: d.Phase, Driver: d.Driver, Identity: d.Identity, Grade: d.Grade, Unsaved: d.Unsaved,
 	}
 	for _, f := range d.Files {
 		v.Files = append(v.Files, f.VersionFile)
@@ -118,9 +124,18 @@ func prepare(s configs.Snapshot) (*request, error) {
 	id := s.Device.ID()
 	names := []string{s.Device.Customer, s.Device.Name, strings.TrimPrefix(string(id), s.Device.Customer+"/")}
 	taken := map[string]bool{snapshotFile: true}
+	var files []string
 	for _, t := range s.Texts {
-		names = append(names, t.Name)
-		for _, n := range []string{t.Name, originalName(t.Name)} {
+		files = append(files, t.Name)
+	}
+	for _, o := range s.Originals {
+		if o.Alone {
+			files = append(files, o.Name)
+		}
+	}
+	for _, name := range files {
+		names = append(names, name)
+		for _, n := range []string{name, originalName(name)} {
 			if taken[n] {
 				return nil, fmt.Errorf("two files would be named %q", n)
 			}
@@ -140,7 +155,7 @@ func prepare(s configs.Snapshot) (*request, error) {
 	}
 	for i, o := range s.Originals {
 		same := func(n string) bool { return n == o.Name }
-		if !slices.ContainsFunc(s.Texts, func(t configs.Text) bool { return same(t.Name) }) {
+		if !o.Alone && !slices.ContainsFunc(s.Texts, func(t configs.Text) bool { return same(t.Name) }) {
 			return nil, fmt.Errorf("the original of %q has no text", o.Name)
 		}
 		if slices.ContainsFunc(s.Originals[:i], func(p configs.Sealed) bool { return same(p.Name) }) {
@@ -150,15 +165,22 @@ func prepare(s configs.Snapshot) (*request, error) {
 	return &request{snap: s, doc: describe(s), answer: make(chan answer, 1)}, nil
 }
 
-// sameTexts tells whether the version holds exactly these texts.
+// sameTexts tells whether the version holds exactly these texts, and an artifact
+// of each name that has one now: the first one is committed, later ones alone are not.
 func (q *request) sameTexts(v configs.Version) bool {
-	if len(q.doc.Files) != len(v.Files) {
-		return false
-	}
+	texts := 0
 	for _, f := range q.doc.Files {
 		if !slices.ContainsFunc(v.Files, func(g configs.VersionFile) bool { return f.Name == g.Name && f.Digest == g.Digest }) {
 			return false
 		}
+		if !f.Alone() {
+			texts++
+		}
 	}
-	return true
+	for _, f := range v.Files {
+		if !f.Alone() {
+			texts--
+		}
+	}
+	return texts == 0
 }

@@ -215,6 +215,9 @@ func (rd *reader) verify(c step, ch change, tags *changeTags, open func([]byte) 
 }
 
 func (rd *reader) verifyText(files []object.TreeEntry, f documentFile) (int, error) {
+	if f.Alone() {
+		return 0, nil
+	}
 	data, err := rd.named(files, f.Name)
 	if err == nil {
 		_, err = redact.Restore(data, f.Digest)

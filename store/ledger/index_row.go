@@ -42,6 +42,7 @@ type about struct {
 	Identity devices.Identity `json:"i"`
 	Grade    configs.Grade    `json:"g"`
 	Files    []string         `json:"f,omitempty"`
+	Unsaved  bool             `json:"u,omitempty"`
 }
 
 func indexRows(customer string, versions []configs.Indexed) ([]indexRow, error) {
@@ -69,7 +70,7 @@ func indexRows(customer string, versions []configs.Indexed) ([]indexRow, error) 
 
 func indexRowOf(v configs.Version) (indexRow, error) {
 	row := indexRow{id: v.ID, name: v.Name, taken: nanos(v.Taken)}
-	a := about{Name: v.Name, Driver: v.Driver, Identity: v.Identity, Grade: v.Grade}
+	a := about{Name: v.Name, Driver: v.Driver, Identity: v.Identity, Grade: v.Grade, Unsaved: v.Unsaved}
 	for _, f := range v.Files {
 		a.Files = append(a.Files, f.Name)
 		for _, digest := range []string{f.Digest, f.OriginalDigest} {
@@ -134,7 +135,7 @@ func scanIndexed(rows *sql.Rows) (x indexed, err error) {
 	if len(belongs) == 3 {
 		v.Ticket, v.Change, v.Phase = belongs[0], belongs[1], belongs[2]
 	}
-	v.Name, v.Driver, v.Identity, v.Grade = a.Name, a.Driver, a.Identity, a.Grade
+	v.Name, v.Driver, v.Identity, v.Grade, v.Unsaved = a.Name, a.Driver, a.Identity, a.Grade, a.Unsaved
 	if err == nil && (a.Name == "" || change.Valid && len(belongs) != 3) {
 		err = errors.New("a phrase is missing")
 	}

@@ -7,10 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 
 	"belay/configs"
 	"belay/devices"
 )
+
+// A heldRefusal is a refusal as it lies in the table, its originals beside it.
+type heldRefusal struct {
+	configs.Refusal
+	Artifacts []string `json:",omitempty"` // the originals to which no text belongs
+}
 
 // Hold puts r in the place of what was held of its device.
 func (l *Ledger) Hold(ctx context.Context, r configs.Refusal) error {
@@ -21,7 +28,13 @@ func (l *Ledger) Hold(ctx context.Context, r configs.Refusal) error {
 	about := r
 	about.Originals = nil // beside it, as bytes
 	about.Device.Proxy = withoutLogin(r.Device.Proxy)
-	body, err := json.Marshal(about)
+	var alone []string
+	for _, o := range r.Originals {
+		if o.Alone {
+			alone = append(alone, o.Name)
+		}
+	}
+	body, err := json.Marshal(heldRefusal{about, alone})
 	if err != nil {
 		return failed(op, err)
 	}
@@ -64,10 +77,11 @@ func (l *Ledger) Held(ctx context.Context, id devices.ID) (_ configs.Refusal, ok
 	if err != nil {
 		return configs.Refusal{}, false, failed(op, err)
 	}
-	var r configs.Refusal
-	if err := json.Unmarshal([]byte(body), &r); err != nil {
+	var kept heldRefusal
+	if err := json.Unmarshal([]byte(body), &kept); err != nil {
 		return configs.Refusal{}, false, failed(op, &devices.Error{Kind: devices.Damaged, Op: "read", Device: string(id), Err: err})
 	}
+	r := kept.Refusal
 	rows, err := tx.QueryContext(ctx, "SELECT name, digest, size, sealed FROM held_originals WHERE device = ? ORDER BY place", string(id))
 	if err != nil {
 		return configs.Refusal{}, false, failed(op, err)
@@ -78,6 +92,7 @@ func (l *Ledger) Held(ctx context.Context, id devices.ID) (_ configs.Refusal, ok
 		if err := rows.Scan(&o.Name, &o.Digest, &o.Size, &o.Bytes); err != nil {
 			return configs.Refusal{}, false, failed(op, err)
 		}
+		o.Alone = slices.Contains(kept.Artifacts, o.Name)
 		r.Originals = append(r.Originals, o)
 	}
 	return r, true, failed(op, rows.Err())
