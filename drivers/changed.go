@@ -46,19 +46,19 @@ func (c *compiler) changed(s *changedSpec) Changed {
 			c.wrong("%s: %q is no object identifier: write 1.3.6.1.4.1.…", key, text)
 		}
 	}
-	if p := s.Poll; p != nil {
-		number("changed.poll.oid", p.OID)
-		if p.Saved != "" {
-			number("changed.poll.saved", p.Saved)
+	var poll pollSpec
+	if s.Poll != nil {
+		poll = *s.Poll
+		number("changed.poll.oid", poll.OID)
+		if poll.Saved != "" {
+			number("changed.poll.saved", poll.Saved)
 		}
-	} else {
-		s.Poll = &pollSpec{}
 	}
 	for _, t := range s.Traps {
 		number("changed.traps", t)
 	}
-	if s.Poll.OID == "" && len(s.Traps)+len(s.Syslog) == 0 {
+	if poll.OID == "" && len(s.Traps)+len(s.Syslog) == 0 {
 		c.wrong("changed: says nothing: want poll, traps or syslog")
 	}
-	return Changed{Poll: s.Poll.OID, Saved: s.Poll.Saved, Traps: s.Traps, syslog: c.patterns("changed.syslog", s.Syslog), ignore: c.patterns("changed.ignore", s.Ignore)}
+	return Changed{Poll: poll.OID, Saved: poll.Saved, Traps: s.Traps, syslog: c.patterns("changed.syslog", s.Syslog), ignore: c.patterns("changed.ignore", s.Ignore)}
 }

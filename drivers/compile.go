@@ -10,6 +10,7 @@ import (
 	"belay/configs"
 	"belay/configs/redact"
 	"belay/devices"
+	"belay/devices/http"
 )
 
 // A compiler turns a spec into a Driver and collects all that is wrong with it.
@@ -111,8 +112,13 @@ func compile(name string, s *spec) (*Driver, error) {
 		}
 	case "exec":
 		d.Exec = true
+	case "https":
+		d.api = c.api(s)
+		if s.Port == 0 {
+			d.Port = http.DefaultPort
+		}
 	default:
-		c.wrong("road: %q is neither shell nor exec", s.Road)
+		c.wrong("road: %q is neither shell nor exec nor https", s.Road)
 	}
 	for _, a := range s.Auth {
 		if !slices.Contains([]string{"publickey", "password", "keyboard-interactive"}, a) {

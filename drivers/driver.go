@@ -27,6 +27,7 @@ type Driver struct {
 	Auth      []string
 	Keepalive bool
 
+	api       *api // nil: the road is none of https
 	terminal  devices.Terminal
 	enter     string
 	logout    string
@@ -60,7 +61,16 @@ func (d *Driver) Commands() []string {
 	if d.enable != nil {
 		all = append(all, d.enable.run)
 	}
-	return append(all, commandsOf(d.steps)...)
+	if d.api == nil {
+		return append(all, commandsOf(d.steps)...)
+	}
+	if d.api.signIn != nil {
+		all = append(all, d.api.signIn.line)
+	}
+	if all = append(all, commandsOf(d.steps)...); d.api.signOut != "" {
+		all = append(all, d.api.signOut)
+	}
+	return all
 }
 
 func commandsOf(steps []step) []string {
@@ -74,8 +84,21 @@ func commandsOf(steps []step) []string {
 	return all
 }
 
-// Road is how the device is read: "shell" or "exec".
+// HTTPS tells whether the device is read by requests to its API; public: the API
+// is a public service's, whose certificate is verified and not pinned, and pace is
+// the most requests a second that it bears (0: any).
+func (d *Driver) HTTPS() (public bool, pace float64, yes bool) {
+	if d.api == nil {
+		return false, 0, false
+	}
+	return d.api.public, d.api.pace, true
+}
+
+// Road is how the device is read: "shell", "exec" or "https".
 func (d *Driver) Road() string {
+	if d.api != nil {
+		return "https"
+	}
 	if d.Exec {
 		return "exec"
 	}

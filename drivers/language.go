@@ -67,11 +67,11 @@ type enableSpec struct {
 type stepSpec struct {
 	Run      commands          `yaml:"run"`      // one command, or several of which the first that is understood counts
 	Get      commands          `yaml:"get"`      // a file on the device, by SFTP or SCP; of several the first that is there
-	Request  string            `yaml:"request"`  // "GET /path?query"
+	Request  commands          `yaml:"request"`  // "GET /path?query", or several of which the first that the device knows counts
 	Headers  map[string]string `yaml:"headers"`  // of this request alone
 	Body     string            `yaml:"body"`     // of a request that asks with one; its type is in Headers
-	As       string            `yaml:"as"`       // how an answer becomes text: text (default), json (sorted and indented), base64
-	Pages    string            `yaml:"pages"`    // how the next page is found: link (RFC 8288), or a pattern whose group is the next request
+	As       string            `yaml:"as"`       // what an answer must be, and how it becomes text: text (default), json (sorted and indented), xml (indented), base64 (left as it is)
+	Pages    string            `yaml:"pages"`    // how the next page of a JSON list is found: link (RFC 8288), or a pattern whose group is the next request
 	Transfer map[string]string `yaml:"transfer"` // words that the driver's transfer puts in: {type: "4"}
 	Each     string            `yaml:"each"`     // for each name that the group finds in the answer, the steps of Pull are taken
 	Pull     []stepSpec        `yaml:"pull"`     // {each} is the name
@@ -96,11 +96,12 @@ type loginSpec struct {
 	Password string `yaml:"password"`
 }
 
-// An httpSpec is how a session with an API begins and ends. In its texts {user}
-// and {password} are the login's, {token} is what signing in gave, {serial} and
-// {name} are the device's.
+// An httpSpec is how a session with an API begins and ends. In headers and bodies
+// {user} and {password} are the login's and {token} is what signing in gave; in
+// requests, too, {serial} and {name} are the device's.
 type httpSpec struct {
 	SignIn  *signInSpec       `yaml:"sign_in"`  // none: every request carries who we are
+	Basic   bool              `yaml:"basic"`    // every request carries user and password as RFC 7617 has it
 	Headers map[string]string `yaml:"headers"`  // of every request but signing in
 	SignOut string            `yaml:"sign_out"` // "POST /logout"
 	Pace    float64           `yaml:"pace"`     // most requests a second; 0: as fast as answers come
@@ -109,8 +110,7 @@ type httpSpec struct {
 
 type signInSpec struct {
 	Request string            `yaml:"request"`
-	Basic   bool              `yaml:"basic"`  // user and password as RFC 7617 has it
-	Digest  bool              `yaml:"digest"` // as RFC 7616 has it
+	Basic   bool              `yaml:"basic"` // user and password as RFC 7617 has it
 	Headers map[string]string `yaml:"headers"`
 	Body    string            `yaml:"body"`
 	Token   string            `yaml:"token"`  // its group is looked for in body, then in headers and cookies as "Name: value"

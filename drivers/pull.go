@@ -30,6 +30,9 @@ type Puller struct {
 	Catalog *Catalog
 	// Dial reaches a device and logs in; it returns the login that was taken.
 	Dial func(ctx context.Context, d devices.Device, with *Driver) (Conn, devices.Login, error)
+	// DialHTTPS is the same for an API: it is reached, and nobody has signed in yet.
+	DialHTTPS func(ctx context.Context, d devices.Device, with *Driver) (Asker, devices.Login, error)
+
 	Idle time.Duration // a device silent for so long is given up; 30 s by default
 	Most time.Duration // a session may last so long, however much is said; an hour by default
 	Now  func() time.Time
@@ -47,7 +50,7 @@ func (p *Puller) Pull(ctx context.Context, dev devices.Device) (configs.Capture,
 	began := p.Now()
 	c, err := p.once(ctx, dev, d, true, nil)
 	var silent *factError
-	if errors.As(err, &silent) && ctx.Err() == nil {
+	if errors.As(err, &silent) && ctx.Err() == nil && devices.KindOf(silent.err) != devices.Denied {
 		if c, err = p.once(ctx, dev, d, false, nil); err == nil {
 			c.Warnings = append(c.Warnings, silent.Error())
 		}
@@ -74,13 +77,14 @@ func (p *Puller) once(ctx context.Context, dev devices.Device, d *Driver, facts 
 	most := cmp.Or(p.Most, time.Hour)
 	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("the device was not done after %v", most))
 	defer cancel()
-	conn, login, err := p.Dial(ctx, dev, d)
+	conn, login, err := p.reach(ctx, dev, d)
 	if err != nil {
 		return configs.Capture{}, err
 	}
 	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
+	if d.api == nil { // a request ends with its context, and leaves the session to sign out of
+		defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	}
 	c := configs.Capture{Device: dev, Driver: d.Name, Rules: d.Rules, Reached: conn.Reached()}
 	err = p.read(ctx, conn, login, d, facts, tape, &c)
 	if err == nil {
@@ -103,7 +107,14 @@ func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Dr
 	idle := cmp.Or(p.Idle, 30*time.Second)
 	var run func(command string, s step) (answer, error)
 	where := func() string { return "" } // the prompt after a command
-	if d.Exec {
+	if asker, ok := conn.(overHTTPS); ok {
+		talk := &conversation{d: d, asker: asker, login: login, dev: c.Device, idle: idle}
+		defer talk.close(ctx)
+		if err := talk.open(ctx); err != nil {
+			return err
+		}
+		run = func(line string, s step) (answer, error) { return talk.run(ctx, line, s) }
+	} else if d.Exec {
 		run = func(command string, _ step) (answer, error) { return execute(ctx, conn, command, idle) }
 	} else {
 		rw, refused := conn.Shell(ctx, d.terminal)

@@ -13,7 +13,8 @@ import (
 // A step is one thing that is asked of the device, with what is done with the
 // answer and when it is asked at all.
 type step struct {
-	run      []string // of several commands the first understood counts
+	run      []string // of several commands, or requests, the first understood counts
+	http     *request // what a request has besides; nil: a command
 	facts    bool
 	keep     string
 	partial  string
@@ -40,7 +41,7 @@ func (s step) named(name string) (step, error) {
 	s.run = slices.Clone(s.run)
 	for i, command := range s.run {
 		s.run[i] = put(command)
-		if err := readsOnly(s.run[i]); err != nil {
+		if err := s.reads(s.run[i]); err != nil {
 			return s, err
 		}
 	}
@@ -50,6 +51,14 @@ func (s step) named(name string) (step, error) {
 		}
 	}
 	return s, nil
+}
+
+// reads tells why a line may not be sent, or nil.
+func (s step) reads(line string) error {
+	if s.http != nil {
+		return asksOnly(line, s.http.body != "")
+	}
+	return readsOnly(line)
 }
 
 // A stepper compiles the steps of one driver.
@@ -80,7 +89,11 @@ func (c *stepper) step(key string, s stepSpec, each bool) step {
 		run: s.Run, facts: s.Facts, keep: s.Keep, partial: s.Partial,
 		optional: s.Optional, when: c.pattern(key+".when", s.When), also: s.Also, missing: s.Missing, moves: s.Moves,
 	}
-	c.asked(key, s, each)
+	if c.spec.Road == "https" {
+		out.run, out.http = s.Request, c.request(key, s, each)
+	} else {
+		c.asked(key, s, each)
+	}
 	if (s.When != "" || s.Each != "" && len(s.Run) == 0) && !c.kept[configs.MainFile] {
 		c.wrong("%s: looks into %s, which no step before it keeps", key, configs.MainFile)
 	}
@@ -118,6 +131,9 @@ func (c *stepper) step(key string, s stepSpec, each bool) step {
 
 // asked checks what a step asks the device for.
 func (c *stepper) asked(key string, s stepSpec, each bool) {
+	if len(s.Request) > 0 {
+		c.wrong("%s.request: is for road https", key)
+	}
 	if len(s.Run) == 0 && s.Each == "" {
 		c.wrong("%s.run: missing", key)
 	}

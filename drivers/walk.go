@@ -119,7 +119,7 @@ func (r *walk) keep(s step, a answer, which int) error {
 		r.said = append(r.said, a.text)
 	}
 	agree := 0
-	if message.Match(a.text) {
+	if message.Match(a.text) || a.open {
 		agree = 2
 	}
 	if s.complete != nil {
