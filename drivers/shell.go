@@ -224,10 +224,7 @@ var unfinished = regexp.MustCompile(`\x1b(?:\[[0-9;?]*)?\z`)
 func (s *shell) open(login devices.Login) error {
 	s.who.login = login
 	if _, err := s.settle(true, nil); err != nil {
-		if s.base == "" && !s.stalled.Load() {
-			err = s.who.lost(err)
-		}
-		return err
+		return s.who.lost(err)
 	}
 	secret := login.EnableSecret()
 	s.line = s.tail()

@@ -68,15 +68,15 @@ func (w *whois) typed() { *w.due = true }
 func (w *whois) settled() bool { return w.credentials == nil || w.password }
 
 // lost is what a connection that ended means before the first prompt: many
-// devices hang up instead of refusing, and to call that unreachable would have
-// the password tried again.
+// devices hang up or fall silent instead of refusing, and to call that
+// unreachable would have the password tried again.
 func (w *whois) lost(err error) error {
 	if !w.password || devices.KindOf(err) != devices.Broken {
 		return err
 	}
-	return refusedInTerminal(fmt.Sprintf("the device hung up after it: %v", err))
+	return refusedInTerminal(fmt.Sprintf("no prompt of this driver came after it: %v", err))
 }
 
 func refusedInTerminal(why string) error {
-	return &devices.Error{Kind: devices.Denied, Op: "log in", Err: fmt.Errorf("the password was refused in the terminal: %s", why), Hint: "check the login's user and password"}
+	return &devices.Error{Kind: devices.Denied, Op: "log in", Err: fmt.Errorf("the login was refused in the terminal: %s", why), Hint: "check the login's user and password"}
 }

@@ -1,0 +1,126 @@
+package drivers_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"belay/configs"
+	"belay/devices"
+	"belay/devices/simulator"
+)
+
+const asksWho = "login: {user: '^User ?[Nn]ame: ?$', password: '^Password: ?$'}\nroad: shell"
+
+func askingBox(t *testing.T, sheet, sections string) *acmeBox {
+	t.Helper()
+	return acmeBoxOf(t, swap(t, plainAcme, "road: shell", asksWho), boxText(sheet, sections))
+}
+
+func TestADeviceThatAsksInItsTerminalIsLoggedInTo(t *testing.T) {
+	t.Parallel()
+	for name, sheet := range map[string]string{
+		"user and password":  "sign_in: {user: 'User Name: ', password: 'Password: '}\n",
+		"password only":      "sign_in: {password: 'Password: '}\n",
+		"echoes it":          "sign_in: {user: 'Username:', password: 'Password:', echo: true}\n",
+		"asks nothing":       "",
+		"and a gate besides": "sign_in: {user: 'Username:', password: 'Password:'}\ngates: [{say: 'Press any key'}]\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			driver := swap(t, plainAcme, "road: shell", "gates: [{ask: 'Press any key$', answer: ' '}]\n"+asksWho)
+			// The words of a banner are no question, however they come.
+			box := acmeBoxOf(t, driver, boxText(sheet, "-- greeting --\nNever tell your\nPassword: \nto anybody.\nUser Name: \nbelongs to you.\n"))
+			for _, f := range []simulator.Fault{{}, {Segment: 1}, {Noise: true}, {SplitAfter: ":"}} {
+				box.d.Fault = f
+				res, texts := box.kept(t)
+				if strings.Contains(fmt.Sprintf("%+v %v", res, texts), "canary-login") {
+					t.Error("the password survived")
+				}
+			}
+			if strings.Contains(box.typed(), "canary-login") || box.d.Seen().Refused > 0 {
+				t.Errorf("%+v", box.d.Seen())
+			}
+		})
+	}
+}
+
+func TestAPasswordThatTheTerminalRefusesIsSentOnce(t *testing.T) {
+	t.Parallel()
+	for name, sheet := range map[string]string{
+		"asks again":          "sign_in: {user: 'User Name:', password: 'Password:'}\n",
+		"asks again at once":  "sign_in: {password: 'Password:', denied: \"% no\\n\"}\n",
+		"falls silent":        "sign_in: {password: 'Password:', denied: '% no '}\n",
+		"asks, and then ends": "sign_in: {user: 'User Name:', password: 'Password:', denied: '% no', tries: 1}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			box := askingBox(t, sheet, "")
+			box.d.Login = &simulator.Login{User: "belay", Password: "another"}
+			res, _ := box.capture(t)
+			if res.Result != configs.Denied || devices.KindOf(res.Err) != devices.Denied {
+				t.Errorf("%s: %s", res.Result, res.Error)
+			}
+			if s := box.d.Seen(); s.Refused != 1 || s.Connections != 1 || len(s.Commands) > 0 {
+				t.Errorf("%+v", s)
+			}
+			if strings.Contains(fmt.Sprintf("%+v %v", res, res.Err), "canary-login") {
+				t.Error("the password is shown")
+			}
+		})
+	}
+}
+
+// TestAPasswordIsTypedOnlyWhereItIsAskedFor: not in the middle of a session,
+// whatever an answer looks like, and not while the device goes on talking.
+func TestAPasswordIsTypedOnlyWhereItIsAskedFor(t *testing.T) {
+	t.Parallel()
+	h := &hand{play: func(_ int, k *talk) {
+		k.say("Your\r\nPassword: ")
+		time.Sleep(5 * time.Millisecond)
+		k.say("is yours alone.\r\nfw# ")
+		for {
+			line, ok := k.line()
+			if !ok || line == "exit" {
+				return
+			}
+			text := map[string]string{"show version": "Serial: ACME0001\r\nPassword: ", "show running-config": "version 1.2\r\nhostname fw\r\nPassword: \r\nend\r\n"}[line]
+			k.say(line + "\r\n" + text)
+			if line == "show version" {
+				time.Sleep(120 * time.Millisecond)
+				k.say("\r\n")
+			}
+			k.say("fw# ")
+		}
+	}}
+	box := askingBox(t, "", "")
+	pull := h.puller(t)
+	pull.Catalog = box.c
+	b, r := backup(pull)
+	res, _ := capture(t, b, r, box.p.device())
+	if res.Result != configs.Kept {
+		t.Errorf("%s %s", res.Result, res.Error)
+	}
+	if slices.ContainsFunc(h.typed(), func(line string) bool { return strings.Contains(line, "canary-login") }) {
+		t.Errorf("typed %q", h.typed())
+	}
+}
+
+// TestADeviceThatTakesNoneIsLoggedInToOverSSH: SSH lets everybody in, the device
+// asks then.
+func TestADeviceThatTakesNoneIsLoggedInToOverSSH(t *testing.T) {
+	t.Parallel()
+	box := askingBox(t, "sign_in: {user: 'User Name:', password: 'Password:'}\n", "")
+	pull, dev := overSSH(t, box.c, box.p, simulator.Fault{})
+	b, r := backup(pull)
+	if res, _ := capture(t, b, r, dev); res.Result != configs.Kept {
+		t.Errorf("%s %s", res.Result, res.Error)
+	}
+	pull, dev = overSSH(t, box.c, box.p, simulator.Fault{RefuseLogin: true})
+	b, r = backup(pull)
+	if res, _ := capture(t, b, r, dev); res.Result != configs.Denied {
+		t.Errorf("%s %s", res.Result, res.Error)
+	}
+}
