@@ -239,6 +239,7 @@
 //	DEVICE_TIME_COMMIT_sha256-DIGEST.txt             the original; TIME is when it was taken, in UTC
 //	DEVICE_TIME_PHASE_COMMIT_sha256-DIGEST.txt       of a change: before or after
 //	DEVICE_TIME_COMMIT_FILE_sha256-DIGEST.txt        a further text
+//	DEVICE_TIME_COMMIT_FILE_sha256-DIGEST.backup     a binary artifact, by its own ending; .backup.txt as below
 //	                                 .redacted.txt   redacted
 //	                                 .age            sealed; .age.txt where the system knows files by their names
 //	CHANGE_receipt_sha256-DIGEST.txt                 a receipt for people

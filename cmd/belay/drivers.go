@@ -154,6 +154,10 @@ func (p *program) runTry(ctx context.Context, w *workspace, d devices.Device) er
 	} else {
 		p.showTry(c, checks)
 		for _, f := range c.Files {
+			if f.Sealed {
+				fmt.Fprintf(p.out, "--- %s: %d bytes, binary, SHA-256 %s\n", f.Name, len(f.Raw), configs.Digest(f.Raw))
+				continue
+			}
 			clean, report := c.Rules.Redact.Apply(f.Text, key)
 			fmt.Fprintf(p.out, "--- %s: %d bytes, %d secrets replaced, %d hidden by the generic look\n%s", f.Name, len(f.Raw), report.Secrets, len(report.Gaps), clean)
 		}

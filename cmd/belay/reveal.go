@@ -69,6 +69,9 @@ func (p *program) runReveal(ctx context.Context, w *workspace, d devices.Device,
 		if o.Name != file {
 			continue
 		}
+		if o.Alone && isTerminal(p.out) {
+			return &devices.Error{Kind: devices.Usage, Op: "reveal", Device: d.String(), Err: fmt.Errorf("%s is binary, and this is a terminal", file), Hint: "send it to a file: >" + file}
+		}
 		plain, err := w.vault.Open(ctx, d.Customer, o.Bytes)
 		if err != nil {
 			return err

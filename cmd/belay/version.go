@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,6 +89,10 @@ func (w *workspace) text(ctx context.Context, v configs.Version, file string) (r
 			return t.Clean, nil
 		}
 		names = append(names, t.Name)
+	}
+	if slices.ContainsFunc(v.Files, func(f configs.VersionFile) bool { return f.Name == file && f.Alone() }) {
+		return redact.Clean{}, &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%s of version %s is binary: only the sealed original is kept, and nothing of it can be shown or compared", file, short(v.Commit)),
+			Hint: "belay reveal " + v.ID.Customer() + "/" + v.Name + " --at " + short(v.Commit) + " --file " + file + ` --reason "…" >` + file}
 	}
 	return redact.Clean{}, &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("version %s has no file %s", short(v.Commit), file), Hint: "it has " + strings.Join(names, ", ")}
 }

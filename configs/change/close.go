@@ -94,9 +94,7 @@ func (c Change) Lacks(now time.Time, p Policy, receipt string) []Lack {
 
 // hangs tells whether all files of a capture are proven to hang in a system.
 func (c Change) hangs(k Capture, system string) bool {
-	return len(k.Files) > 0 && !slices.ContainsFunc(k.Files, func(f configs.VersionFile) bool {
-		return !c.attached(k.Version, f.Name, func(a Attachment) bool { return a.System == system })
-	})
+	return len(k.Files) > 0 && len(c.unattached(k, func(a Attachment) bool { return a.System == system })) == 0
 }
 
 // Close ends a change that lacks nothing; see Change.Lacks for receipt. Where it

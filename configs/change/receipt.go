@@ -137,10 +137,8 @@ func (c Change) missing(s *Side, which string, p Policy) (missing []string) {
 		}
 	}
 	for _, system := range p.Systems {
-		for _, f := range k.Files {
-			if !c.attached(k.Version, f.Name, func(a Attachment) bool { return a.System == system }) {
-				missing = append(missing, fmt.Sprintf("%s: %s is not attached in %s yet.", which, f.Name, system))
-			}
+		for _, name := range c.unattached(k, func(a Attachment) bool { return a.System == system }) {
+			missing = append(missing, fmt.Sprintf("%s: %s is not attached in %s yet.", which, name, system))
 		}
 	}
 	return missing

@@ -132,6 +132,10 @@ func (k Capture) describe(out *rows) {
 	}
 	out.add("Shrunk", k.Vouched)
 	for _, f := range k.Files {
+		if f.Alone() {
+			out.add("File", fmt.Sprintf("%s, binary, %d bytes as the device sent it, sealed", f.Name, f.OriginalBytes), "original SHA-256 "+f.OriginalDigest)
+			continue
+		}
 		out.add("File", fmt.Sprintf("%s, %d bytes redacted, %d as the device sent it", f.Name, f.Bytes, f.OriginalBytes),
 			"redacted SHA-256 "+f.Digest, "original SHA-256 "+f.OriginalDigest)
 	}

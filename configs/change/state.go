@@ -84,9 +84,19 @@ func (c Change) elsewhere(k Capture) bool {
 	if (k.Verified || k.imported()) && slices.ContainsFunc(k.Proofs, func(p configs.Proof) bool { return p.Done && p.OK && p.Second }) {
 		return true
 	}
-	return len(k.Files) > 0 && !slices.ContainsFunc(k.Files, func(f configs.VersionFile) bool {
-		return !c.attached(k.Version, f.Name, func(a Attachment) bool { return a.Second })
-	})
+	return len(k.Files) > 0 && len(c.unattached(k, func(a Attachment) bool { return a.Second })) == 0
+}
+
+// unattached are the files of a capture that were not proven to hang somewhere.
+// Where texts hang redacted, nothing hangs of what has no text.
+func (c Change) unattached(k Capture, fits func(Attachment) bool) (names []string) {
+	redacted := c.attached(k.Version, configs.MainFile, func(a Attachment) bool { return a.Form == configs.Redacted && fits(a) })
+	for _, f := range k.Files {
+		if !c.attached(k.Version, f.Name, fits) && !(f.Alone() && redacted) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
 // attached tells whether a file of a version was proven to hang somewhere. A

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"path"
 	"strings"
 
 	"belay/configs"
@@ -27,8 +28,20 @@ func fileName(v configs.Version, file string, form configs.Form, digest string, 
 		return name + ".age.txt"
 	case form == configs.InSeal:
 		return name + ".age"
+	case recorded(v, file).Alone() && !textOnly:
+		return name + extension(file)
+	case recorded(v, file).Alone():
+		return name + extension(file) + ".txt"
 	}
 	return name + ".txt"
+}
+
+// extension is an artifact's own: a device takes it back by that name.
+func extension(file string) string {
+	if e := strings.TrimPrefix(path.Ext(file), "."); e != "" && len(e) <= 10 && plainName(e) == e {
+		return "." + e
+	}
+	return ".bin"
 }
 
 // ReceiptName is what a receipt of a change is called. The format is "text",

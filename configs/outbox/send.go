@@ -148,6 +148,9 @@ func (o *Office) letters(ctx context.Context, p Place, v configs.Version) ([]con
 	now := o.Now()
 	var fresh, all []configs.Letter
 	for _, f := range v.Files {
+		if f.Alone() && p.Form == configs.Redacted {
+			continue // there is nothing of it that may be seen
+		}
 		if l, ok := standing[f.Name]; ok {
 			all = append(all, l)
 			continue
