@@ -156,11 +156,12 @@ func TestCommandsThatWriteDoNotLoad(t *testing.T) {
 		"more http://192.0.2.1/x", "more tftp:x", "more ftp://192.0.2.1/x", "more /dev/mem", "dir ftp://192.0.2.1/", "dir tftp:x", "show file ftp://192.0.2.1/x",
 		"vtysh -c 'show version' -c 'configure terminal'", "vtysh -c 'configure terminal'", "vtysh -c 'show version'; reboot", "vtysh -c \"show x\"",
 		`cli -c "show configuration | save /x"`, `cli -c "configure"`, `cli -c "show x" reboot`, `cli -c "show x\"; reboot"`,
-		"export config to ftp", "export config to console x", "export config", "set clienv rows 50", "set clienv config-lock on", "export muvpn user to console",
+		"export config to ftp", "export config to console x", "export config", "tmsh -q modify sys db x", "tmsh -q save sys config", "tmsh -q list x", "tmsh", "list x", "set clienv rows 50", "set clienv config-lock on", "export muvpn user to console",
 		"terminal monitor", "terminal default", "set cli idle-timeout 0 x", "set cli pager off x", "no paging x", "hostname new", "uname x", "sysctl -w a=b", "kenv a=b", "kenv -q smbios.a=b",
 		"nv config apply", "nv config save", "nv set system hostname x", "nv action reboot system", "net commit", "net del all", "no cli session paging enable x", "no more x",
 		"admin save", "admin display-config x", "admin reboot", "uci set system.x=y", "uci commit", "ubus call system reboot", "ubus call file exec", "sysupgrade -b /tmp/x", "sysupgrade -n x",
 		"configuration save", "configuration show x", "chassis show x", "software install", "set more off x",
+		"changeto context", "changeto context a b", "changeto admin",
 		" show version", "show version ", "",
 	} {
 		text := strings.Replace(acme, "run: show running-config", "run: "+quoted(command), 1)
