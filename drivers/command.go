@@ -51,7 +51,7 @@ var reading = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`uname(?: -[a-z]+)?`, `hostname`, `opnsense-version(?: -[a-zA-Z]+)?`,
 	`nv (?:config )?show(?: [\w./\-]+)*`, `net show configuration commands`, `decode-syseeprom`,
 	`no cli session paging enable`, `no more`,
-	`admin (?:display-config(?: index)?|show configuration(?: configure| bof| full-context| flat| units)*)`,
+	`admin (?:show running-config|display-config(?: index)?|show configuration(?: configure| bof| full-context| flat| units)*)`,
 	`uci export`, `ubus call system board`, `sysupgrade -b -`,
 	`(?:system shell )?(?:session )?set (?:session )?more off`,
 	`configuration show(?: brief)?`, `(?:software|system) show`, `chassis show (?:device-id|capabilities)`,
