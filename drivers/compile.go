@@ -138,6 +138,7 @@ func compile(name string, s *spec) (*Driver, error) {
 		}
 	}
 	c.steps(d, s)
+	d.Like, d.Signs = s.Like, c.signs(s.Identify)
 	if s.Identify != nil {
 		d.fits = c.pattern("identify.fits", s.Identify.Fits)
 	}
@@ -223,7 +224,9 @@ func (c *compiler) grading(s *spec) configs.Grading {
 		return ""
 	}
 	g := configs.Grading{Level: level("grade.level", s.Grade.Level), Missing: s.Grade.Missing, Masks: c.patterns("masks", s.Masks)}
-	if g.Level != configs.Restore && g.Missing == "" {
+	if g.Level == configs.Restore {
+		g.Missing = "" // what another road to the same system lacks
+	} else if g.Missing == "" {
 		c.wrong("grade.missing: say what is missing for a restore")
 	}
 	for i, l := range s.Grade.Lower {

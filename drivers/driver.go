@@ -16,6 +16,8 @@ type Driver struct {
 	Title   string
 	Aliases []string
 	Source  string   // what its claims rest on
+	Like    string   // the driver that counts where this one is silent; may be empty
+	Signs   Signs    // what a device of this system is known by
 	Proven  []string // what it was run against beside its transcripts
 	Origin  string   // "built in", or the user's file
 	Account string   // the vendor's commands for a least-privilege account
