@@ -104,6 +104,7 @@ type httpSpec struct {
 	Basic   bool              `yaml:"basic"`    // every request carries user and password as RFC 7617 has it
 	Headers map[string]string `yaml:"headers"`  // of every request but signing in
 	SignOut string            `yaml:"sign_out"` // "POST /logout"
+	As      string            `yaml:"as"`       // of every step that does not say itself
 	Pace    float64           `yaml:"pace"`     // most requests a second; 0: as fast as answers come
 	Cloud   bool              `yaml:"cloud"`    // a public service with a certificate that is checked, not pinned
 }

@@ -1,6 +1,7 @@
 package drivers
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -126,8 +127,8 @@ func (c *compiler) headers(key string, list map[string]string) {
 var headerName = regexp.MustCompile(`\A(?:Authorization|Accept|Content-Type|Cookie|X-[A-Za-z\-]+)\z`)
 
 // request compiles what a step asks of an API.
-func (c *compiler) request(key string, s stepSpec, each bool) *request {
-	q := &request{headers: s.Headers, body: s.Body, as: s.As, link: s.Pages == "link"}
+func (c *compiler) request(key string, s stepSpec, as string, each bool) *request {
+	q := &request{headers: s.Headers, body: s.Body, as: cmp.Or(s.As, as), link: s.Pages == "link"}
 	c.headers(key+".headers", s.Headers)
 	if len(s.Run) > 0 || len(s.Request) == 0 && s.Each == "" {
 		c.wrong("%s: an API is asked with request", key)
@@ -137,10 +138,10 @@ func (c *compiler) request(key string, s stepSpec, each bool) *request {
 			c.wrong("%s.request: %v", key, err)
 		}
 	}
-	if !slices.Contains([]string{"", "text", "json", "xml", "base64"}, s.As) {
-		c.wrong("%s.as: %q is not text, json, xml or base64", key, s.As)
+	if !slices.Contains([]string{"", "text", "json", "xml", "base64"}, q.as) {
+		c.wrong("%s.as: %q is not text, json, xml or base64", key, q.as)
 	}
-	if s.Pages != "" && s.As != "json" {
+	if s.Pages != "" && q.as != "json" {
 		c.wrong("%s.pages: only lists in JSON have pages", key)
 	}
 	if s.Pages != "" && !q.link {

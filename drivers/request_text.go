@@ -62,6 +62,7 @@ func (q *request) text(pages [][]byte) ([]byte, error) {
 			}
 			return r
 		}, pages[0])
+		bare = bytes.TrimRight(bare, "&") // SonicWall ends its settings so
 		if n, err := base64.StdEncoding.Decode(make([]byte, base64.StdEncoding.DecodedLen(len(bare))), bare); err != nil || n == 0 {
 			return nil, errors.New("the answer is not whole base64: it was cut short, or is something else")
 		}

@@ -17,6 +17,7 @@ type step struct {
 	http     *request // what a request has besides; nil: a command
 	facts    bool
 	keep     string
+	sealed   bool // of what is kept only the original, sealed: a binary artifact
 	partial  string
 	complete *configs.Completeness // nil: a further text has merely to be there
 	optional bool
@@ -86,11 +87,15 @@ func (c *stepper) list(key string, steps []stepSpec, each bool) []step {
 
 func (c *stepper) step(key string, s stepSpec, each bool) step {
 	out := step{
-		run: s.Run, facts: s.Facts, keep: s.Keep, partial: s.Partial,
+		run: s.Run, facts: s.Facts, keep: s.Keep, sealed: s.Sealed, partial: s.Partial,
 		optional: s.Optional, when: c.pattern(key+".when", s.When), also: s.Also, missing: s.Missing, moves: s.Moves,
 	}
 	if c.spec.Road == "https" {
-		out.run, out.http = s.Request, c.request(key, s, each)
+		as := ""
+		if c.spec.HTTP != nil {
+			as = c.spec.HTTP.As
+		}
+		out.run, out.http = s.Request, c.request(key, s, as, each)
 	} else {
 		c.asked(key, s, each)
 	}
@@ -105,6 +110,9 @@ func (c *stepper) step(key string, s stepSpec, each bool) step {
 	}
 	if s.Keep != "" {
 		c.keep(key+".keep", s.Keep, each)
+	}
+	if s.Sealed && (s.Keep == "" || s.Keep == configs.MainFile) {
+		c.wrong("%s.sealed: is for further files, beside the text in %s", key, configs.MainFile)
 	}
 	if s.Complete != nil {
 		if s.Keep == "" || s.Keep == configs.MainFile {

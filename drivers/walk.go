@@ -111,7 +111,11 @@ func (r *walk) keep(s step, a answer, which int) error {
 	if slices.ContainsFunc(r.c.Files, func(f configs.File) bool { return f.Name == s.keep }) {
 		return &devices.Error{Kind: devices.Refused, Op: "keep", Err: fmt.Errorf("there are two texts called %s", s.keep)}
 	}
-	r.c.Files = append(r.c.Files, configs.File{Name: s.keep, Raw: a.raw, Text: a.text, Complete: s.complete})
+	f := configs.File{Name: s.keep, Raw: a.raw, Text: a.text, Complete: s.complete, Sealed: s.sealed}
+	if s.sealed {
+		f.Text = nil
+	}
+	r.c.Files = append(r.c.Files, f)
 	if a.status > 0 {
 		r.c.Faults = append(r.c.Faults, fmt.Sprintf("%q ended with status %d", s.run[which], a.status))
 	}

@@ -37,6 +37,12 @@ type Fault struct {
 	Noise      bool          `fault:"noise"`       // NUL anywhere and CR before line ends, in a shell
 	Seed       uint64        `fault:"seed"`        // of Noise
 
+	Status    int  `fault:"status"`     // an API answers with this status instead of the configuration
+	LoginPage bool `fault:"login-page"` // an API answers with a web page instead
+	Busy      int  `fault:"busy"`       // an API asks so many times to come again later
+	Expire    int  `fault:"expire"`     // an API forgets the session after so many requests
+	OpenEnded bool `fault:"open-ended"` // an API does not say how long the configuration is
+
 	WrongBox       bool `fault:"wrong-box"`   // other serials and another hostname wherever they stand
 	BytesPerSecond int  `fault:"bytes"`       // a slow line; 0: as fast as can be
 	Tarpit         bool `fault:"tarpit"`      // connects and says nothing

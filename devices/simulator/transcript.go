@@ -62,6 +62,7 @@ type Transcript struct {
 	Modes      map[string]string `yaml:"modes"`   // commands that change the prompt, and to what
 	More       More              `yaml:"more"`    // for Fault.PageLines
 	Config     []string          `yaml:"config"`  // commands that show a configuration; empty: that with the longest answer
+	HTTP       *Web              `yaml:"http"`    // it has an API
 	SNMP       map[string]any    `yaml:"snmp"`    // by object identifier with a leading dot
 
 	Greeting Answer            `yaml:"-"` // before the gates and the first prompt
