@@ -41,7 +41,7 @@ var layers = []struct {
 
 // owners are the outside modules that only certain packages may touch.
 var owners = map[string][]string{
-	"golang.org/x/crypto/ssh":        {"belay/devices/ssh", "belay/devices/simulator", "belay/store/git", "belay/configs/change", "belay/cmd/belay", "belay/cmd/belay/canary"},
+	"golang.org/x/crypto/ssh":        {"belay/devices/ssh", "belay/devices/receive", "belay/devices/simulator", "belay/store/git", "belay/configs/change", "belay/cmd/belay", "belay/cmd/belay/canary"},
 	"golang.org/x/net/":              {"belay/devices/ssh", "belay/configs/change"},
 	"github.com/gosnmp/gosnmp":       {"belay/devices/snmp", "belay/devices/simulator"},
 	"github.com/go-git/":             {"belay/store/git"},
@@ -62,6 +62,8 @@ var owners = map[string][]string{
 	"golang.org/x/sys/":              {"belay/store/git"},
 	"github.com/prometheus/":         {"belay/cmd/belay/web"},
 	"github.com/robfig/cron/":        {"belay/configs/schedule"},
+	"github.com/pin/tftp/":           {"belay/devices/receive", "belay/devices/simulator"},
+	"github.com/pkg/sftp":           {"belay/devices/receive", "belay/devices/simulator"},
 	"github.com/leodido/go-syslog/":  {"belay/devices/events"},
 	"github.com/nicholas-fedor/":     {"belay/cmd/belay/notify"},
 	"github.com/coreos/go-systemd/":  {"belay/cmd/belay"},
