@@ -39,7 +39,7 @@ var reading = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`screen-length (?:disable|0 temporary)`,
 	`skip-page-display`,
 	`changeto (?:system|context [\w.\-]+)`,
-	`export config to console`, `set clienv rows 0`, `set cli mode -page OFF`, `switch ns partition [\w.\-]+`, `set virtual-system \d+`,
+	`export config to console`, `set clienv rows 0`, `set cli mode -page OFF`, `switch ns partition [\w.\-]+`, `set virtual-system \w+`,
 	`environment (?:no more|more false)`,
 	`set cli (?:pager off|screen-length 0|screen-width 0|terminal width \d+|scripting-mode on|config-output-format \S+|complete-on-space off)`,
 	`/export(?: (?:show-sensitive|terse|verbose|compact|hide-sensitive))*`,
