@@ -12,6 +12,7 @@ type Reached struct {
 	KeyExchange string   `json:"keyExchange,omitempty"`
 	Cipher      string   `json:"cipher,omitempty"`
 	MAC         string   `json:"mac,omitempty"`
-	Weak        []string `json:"weak,omitempty"` // those of the above that are no longer safe
-	NewHostKey  bool     `json:"-"`              // pinned by this very session, on first use
+	Weak        []string `json:"weak,omitempty"`     // those of the above that are no longer safe
+	Unproven    string   `json:"unproven,omitempty"` // what to say of a session in which nothing proved which device it is
+	NewHostKey  bool     `json:"-"`                  // pinned by this very session, on first use
 }

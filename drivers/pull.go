@@ -122,6 +122,9 @@ func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Dr
 			return refused
 		}
 		s := newShell(d, rw, func() { _ = conn.Close() }, idle)
+		if c, ok := conn.(stranger); ok && c.AsksInTerminal() && d.signIn == nil {
+			s.who.credentials = commonly
+		}
 		defer func() { s.close(err == nil) }()
 		if err := s.open(login); err != nil {
 			return err

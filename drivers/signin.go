@@ -23,6 +23,15 @@ func (c *compiler) signIn(s loginSpec) *credentials {
 	return all
 }
 
+// commonly is how most devices ask by telnet, where the driver says nothing else.
+var commonly = &credentials{
+	user:     regexp.MustCompile(`(?i)\b(?:user(?: ?name| ?id)?|login(?: name| id)?) ?: ?\z`),
+	password: regexp.MustCompile(`(?i)\bpass(?:word|code|wd)(?: for \S+)? ?: ?\z`),
+}
+
+// A stranger is a connection on which nobody has logged in yet.
+type stranger interface{ AsksInTerminal() bool }
+
 // A whois is the answers to a device that asks who we are, each given once.
 type whois struct {
 	*credentials

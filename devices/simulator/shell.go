@@ -17,6 +17,10 @@ import (
 // returns ErrReset or ErrClosed where the device was ordered to end so; it is
 // the caller's to do that to the connection.
 func (d *Device) Shell(ctx context.Context, rw io.ReadWriter) error {
+	return d.shell(ctx, rw, d.T.SignIn)
+}
+
+func (d *Device) shell(ctx context.Context, rw io.ReadWriter, asks *SignIn) error {
 	if c, ok := rw.(io.Closer); ok {
 		defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	}
@@ -24,7 +28,7 @@ func (d *Device) Shell(ctx context.Context, rw io.ReadWriter) error {
 	if b.fault.Tarpit {
 		return deaf(ctx, rw)
 	}
-	s := &shell{d: d, box: b, in: bufio.NewReader(rw), rw: rw, out: newWire(rw, b), prompt: b.Prompt, privileged: true}
+	s := &shell{d: d, box: b, asks: asks, in: bufio.NewReader(rw), rw: rw, out: newWire(rw, b), prompt: b.Prompt, privileged: true}
 	if b.fault.Noise {
 		s.out.chance = rand.New(rand.NewPCG(b.fault.Seed, 1))
 	}
@@ -56,6 +60,7 @@ type shell struct {
 	in         *bufio.Reader
 	rw         io.ReadWriter
 	out        *wire
+	asks       *SignIn
 	prompt     string
 	privileged bool
 	carriage   bool // the last byte was a CR: an LF now belongs to it
@@ -84,7 +89,7 @@ func (s *shell) play(ctx context.Context) error {
 
 // welcome says the greeting, waits at the gates and shows the first prompt.
 func (s *shell) welcome(ctx context.Context) error {
-	if len(s.Gates) == 0 && s.SignIn == nil {
+	if len(s.Gates) == 0 && s.asks == nil {
 		return s.answer(ctx, s.greeting, s.shown("", s.prompt), promptly)
 	}
 	if err := s.answer(ctx, s.greeting, "", promptly); err != nil {
@@ -103,7 +108,7 @@ func (s *shell) welcome(ctx context.Context) error {
 
 // signIn asks who is there, so many times at most.
 func (s *shell) signIn(ctx context.Context) error {
-	q := s.SignIn
+	q := s.asks
 	if q == nil {
 		return nil
 	}
