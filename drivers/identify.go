@@ -69,6 +69,7 @@ var objectID = regexp.MustCompile(`^(?:\.\d+){2,}$`)
 // absolute is an object identifier with a leading dot; one without is below
 // enterprises (1.3.6.1.4.1).
 func absolute(oid string) string {
+	oid = strings.TrimSuffix(oid, ".")
 	switch {
 	case oid == "" || strings.HasPrefix(oid, "."):
 		return oid
