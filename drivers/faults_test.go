@@ -64,7 +64,10 @@ func faults(d *drivers.Driver, lines, bytes int) []faulty {
 	for _, c := range []string{"$", "#", ">", "\n", "\r"} {
 		add(mustKeep, fmt.Sprintf("segment ends after %q", c), simulator.Fault{SplitAfter: c})
 	}
-	if !d.Exec {
+	if d.Road() == "https" {
+		askFaults(add)
+	}
+	if d.Road() == "shell" {
 		for _, n := range []int{5, 24, 100} {
 			add(mustKeep, fmt.Sprintf("pager every %d lines", n), simulator.Fault{PageLines: n})
 			add(mustKeep, fmt.Sprintf("pager every %d lines in segments", n), simulator.Fault{PageLines: n, Segment: 7})
@@ -109,7 +112,7 @@ func TestNoBadCopyIsKept(t *testing.T) {
 					t.Fatal("a whole reading was not kept")
 				}
 				config := ""
-				for command := range p.Answers {
+				for _, command := range p.Configurations() {
 					if text := whole.Configuration(command); len(text) > len(config) {
 						config = text
 					}

@@ -99,7 +99,7 @@ func (c *stepper) step(key string, s stepSpec, each bool) step {
 	} else {
 		c.asked(key, s, each)
 	}
-	if (s.When != "" || s.Each != "" && len(s.Run) == 0) && !c.kept[configs.MainFile] {
+	if (s.When != "" || s.Each != "" && len(out.run) == 0) && !c.kept[configs.MainFile] {
 		c.wrong("%s: looks into %s, which no step before it keeps", key, configs.MainFile)
 	}
 	if s.Also != "" && s.Also != "startup" && s.Also != "backup-file" {

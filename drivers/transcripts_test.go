@@ -65,6 +65,7 @@ func puller(c *drivers.Catalog, d *simulator.Device) *drivers.Puller {
 		Dial: func(context.Context, devices.Device, *drivers.Driver) (drivers.Conn, devices.Login, error) {
 			return d.Conn(), login, nil
 		},
+		DialHTTPS: overTLS(d, login),
 	}
 }
 
@@ -148,12 +149,14 @@ func TestTranscriptsAreKeptAsWritten(t *testing.T) {
 	}
 }
 
-// allowed is all that the driver may type; {each} is any word.
+var word = regexp.MustCompile(`\\\{(?:each|serial|name)\\\}`)
+
+// allowed is all that the driver may type; {each} and the like are any word.
 func allowed(d *drivers.Driver) []*regexp.Regexp {
 	list := []*regexp.Regexp{regexp.MustCompile(`^(?:|exit|quit|logout)$`)}
 	for _, c := range d.Commands() {
 		for one := range strings.SplitSeq(c, "  or  ") {
-			list = append(list, regexp.MustCompile("^"+strings.ReplaceAll(regexp.QuoteMeta(one), `\{each\}`, `\S+`)+"$"))
+			list = append(list, regexp.MustCompile("^"+word.ReplaceAllString(regexp.QuoteMeta(one), `\S+`)+"$"))
 		}
 	}
 	return list
