@@ -163,6 +163,7 @@ func TestCommandsThatWriteDoNotLoad(t *testing.T) {
 		"admin save", "admin show tech-support", "admin show running-config x", "admin display-config x", "admin reboot", "uci set system.x=y", "uci commit", "ubus call system reboot", "ubus call file exec", "sysupgrade -b /tmp/x", "sysupgrade -n x",
 		"configuration save", "configuration show x", "chassis show x", "software install", "set more off x",
 		"changeto context", "changeto context a b", "changeto admin",
+		"disable clipaging", "disable clipaging session x", "disable ssh2", "terminal more disable x", "readscript x", "sysinfo x", "sys reboot", "sys version x", "mca-cli-op set-default", "mca-cli-op info x",
 		" show version", "show version ", "",
 	}
 	_, err := drivers.Load(folder(t, false, map[string]string{"acme_os.yaml": running(all)}))

@@ -55,6 +55,8 @@ var reading = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`admin (?:show running-config|display-config(?: index)?|show configuration(?: configure| bof| full-context| flat| units)*)`,
 	`uci export`, `ubus call system board`, `sysupgrade -b -`,
 	`(?:system shell )?(?:session )?set (?:session )?more off`,
+	`disable clipaging session`, `terminal more disable`, // the same without session would be a change that stays
+	`readscript`, `sysinfo`, `sys version`, `mca-cli-op info`,
 	`configuration show(?: brief)?`, `(?:software|system) show`, `chassis show (?:device-id|capabilities)`,
 	`kenv(?: -q)? smbios\.[a-z.]+`, `sysctl -n [a-z.]+`,
 }, `|`) + `)$`)
