@@ -166,7 +166,7 @@ func (b *Backup) judge(d devices.Device, o Order, c Capture, last *Version, key 
 	if o.Successor {
 		last = nil
 	}
-	r := reading{Capture: c, checks: append(c.Check(), checkDevice(d, c.Identity, last, o.Not))}
+	r := reading{Capture: c, checks: append(c.Check(), checkDevice(d, c, last, o.Not))}
 	for i, check := range r.checks {
 		if !check.OK { // an error text may quote a line of the configuration
 			clean, _ := c.Rules.Redact.Apply([]byte(check.Detail), key)

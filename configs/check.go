@@ -144,8 +144,10 @@ func (c Capture) Check() []Check {
 
 // checkDevice tells whether the capture is of the device it was asked of: by
 // the serial numbers of the inventory, else by those of the last version; and
-// that it is none that must not answer.
-func checkDevice(d devices.Device, said devices.Identity, last *Version, not []string) Check {
+// that it is none that must not answer. Where it named no number its host key
+// stands for it; where nothing does, such as by telnet, it might be any device.
+func checkDevice(d devices.Device, taken Capture, last *Version, not []string) Check {
+	said, unproven := taken.Identity, taken.Reached.Unproven
 	want, whose := d.Serials, "the inventory"
 	if len(want) == 0 && last != nil {
 		want, whose = last.Identity.Serials, "the last version"
@@ -157,6 +159,11 @@ func checkDevice(d devices.Device, said devices.Identity, last *Version, not []s
 	switch {
 	case len(want) == 0:
 		c.Detail = "no serial number to compare with"
+		if unproven != "" {
+			c.Detail += "; " + unproven
+		}
+	case len(said.Serials) == 0 && unproven != "":
+		c.OK, c.Detail = false, fmt.Sprintf("the device named no serial number (%s says %s), and nothing else tells which one it is: %s", whose, strings.Join(want, ", "), unproven)
 	case len(said.Serials) == 0:
 		c.Detail = "the device named no serial number; its host key matched"
 	default:

@@ -41,7 +41,7 @@ type Result struct {
 func (r Result) Brief() Result {
 	return Result{
 		Device: r.Device, Result: r.Result, Verified: r.Verified, Version: r.Version, Error: r.Error, Hint: r.Hint,
-		Reached: devices.Reached{Weak: r.Reached.Weak}, Doubted: r.Doubted, ID: r.ID, Err: r.Err,
+		Reached: devices.Reached{Weak: r.Reached.Weak, Unproven: r.Reached.Unproven}, Doubted: r.Doubted, ID: r.ID, Err: r.Err,
 	}
 }
 

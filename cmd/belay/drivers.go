@@ -174,6 +174,9 @@ func (p *program) showTry(c configs.Capture, checks []configs.Check) {
 		{"version", c.Identity.Version}, {"address", c.Reached.Address}, {"host key", c.Reached.HostKey},
 		{"algorithms", strings.Join([]string{c.Reached.KeyExchange, c.Reached.Cipher, c.Reached.MAC}, " ")}, {"took", c.Took.String()},
 	}
+	if caution := c.Reached.Unproven; caution != "" {
+		rows = append(rows, []string{"caution", caution})
+	}
 	for _, check := range checks {
 		mark := "ok"
 		if !check.OK {

@@ -98,7 +98,9 @@ func (t *teller) tell(r configs.Result) {
 	for _, w := range r.Warnings {
 		fmt.Fprintf(&b, "%swarning: %s\n", indent, w)
 	}
-	if len(r.Reached.Weak) > 0 {
+	if caution := r.Reached.Unproven; caution != "" {
+		fmt.Fprintf(&b, "%s%s\n", indent, caution)
+	} else if len(r.Reached.Weak) > 0 {
 		fmt.Fprintf(&b, "%sweak algorithms: %s\n", indent, strings.Join(r.Reached.Weak, ", "))
 	}
 	if _, err := io.WriteString(t.out, tame(b.String())); err != nil {

@@ -189,12 +189,16 @@ type waited struct{}
 func aPersonWaits(ctx context.Context) bool { return ctx.Value(waited{}) != nil }
 
 // connect logs in; leave is called when the session is closed.
-func (w *workspace) connect(ctx context.Context, d devices.Device, with *drivers.Driver, logins []devices.Login, leave func()) (*session, error) {
+func (w *workspace) connect(ctx context.Context, d devices.Device, with *drivers.Driver, logins []devices.Login, leave func()) (drivers.Conn, error) {
+	leave = sync.OnceFunc(leave)
+	if byTelnet(d, with) {
+		return w.connectTelnet(ctx, d, logins, leave)
+	}
 	c, err := w.dialer.Dial(ctx, d, ssh.Options{Port: with.Port, Auth: with.Auth, NoKeepalive: !with.Keepalive, Logins: logins})
 	if err != nil {
 		return nil, err
 	}
-	return &session{c, sync.OnceFunc(leave)}, nil
+	return &session{c, leave}, nil
 }
 
 // openStore sets up the repositories and the customers' remotes.

@@ -82,6 +82,7 @@ type Capture struct {
 	Grade    configs.Grade         `json:"grade"`
 	Identity devices.Identity      `json:"identity,omitzero"`
 	HostKey  string                `json:"hostKey,omitempty"`
+	Unproven string                `json:"unproven,omitempty"` // what to say where nothing proved which device it was: read by telnet
 	Files    []configs.VersionFile `json:"files,omitempty"`
 	Checks   []configs.Check       `json:"checks,omitempty"`
 	Proofs   []configs.Proof       `json:"proofs,omitempty"`

@@ -114,7 +114,7 @@ func (d *Desk) taken(ctx context.Context, c Change, dev devices.Device, r config
 // record completes k by what came of a capture, and writes it down, good or not.
 func (d *Desk) record(ctx context.Context, c Change, r configs.Result, k Capture) (Capture, error) {
 	k.Device, k.Verified, k.Grade = r.ID, r.Verified, configs.Grade{Level: r.Grade, Missing: r.Missing}
-	k.Identity, k.HostKey, k.Proofs = r.Identity, r.Reached.HostKey, r.Proofs
+	k.Identity, k.HostKey, k.Unproven, k.Proofs = r.Identity, r.Reached.HostKey, r.Reached.Unproven, r.Proofs
 	k.Checks, k.Error, k.Seconds = append(slices.Clone(r.Checks), k.Checks...), r.Error, r.Seconds
 	k.Doubted = r.Doubted
 	var err error

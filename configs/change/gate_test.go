@@ -38,6 +38,16 @@ func TestAGoodBeforeOpensTheGate(t *testing.T) {
 	}
 }
 
+func TestWhatNothingProvedIsRecordedSo(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.stands(fwOld, func(b *box) { b.key, b.unproven = "", "read by telnet" })
+	c, r, _ := s.before()
+	if r.Reached.Unproven != "read by telnet" || c.Captures[0].Unproven != "read by telnet" {
+		t.Errorf("%+v, recorded %+v", r.Reached, c.Captures)
+	}
+}
+
 // The ways in which a gate could be fooled; the numbers are the policy's.
 func TestTheGateIsNotFooled(t *testing.T) {
 	t.Parallel()

@@ -122,6 +122,7 @@ func (k Capture) describe(out *rows) {
 	out.add("Is", strings.Join(slices.DeleteFunc([]string{id.Model, id.Version, id.Hostname}, func(s string) bool { return s == "" }), ", "))
 	out.add("Serial", strings.Join(id.Serials, ", "))
 	out.add("Host key", k.HostKey)
+	out.add("Caution", k.Unproven)
 	out.add("Driver", k.Driver)
 	out.add("Grade", strings.Join(append([]string{string(k.Grade.Level)}, k.Grade.Missing...), "; missing: "))
 	if k.imported() {

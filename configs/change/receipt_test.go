@@ -100,6 +100,9 @@ func forms(t *testing.T, r Receipt) (text, page string) {
 func TestAReceiptTellsAllThatIsKnown(t *testing.T) {
 	t.Parallel()
 	c := replaced()
+	for i := range c.Captures {
+		c.Captures[i].Unproven = "read by telnet: unencrypted"
+	}
 	r := receiptOf(t, c)
 	if r.Old.Standing != WordVerified || r.New.Standing != WordVerified || r.State != Proven || len(r.Missing) != 0 {
 		t.Errorf("old %q, new %q, %s, missing %q", r.Old.Standing, r.New.Standing, r.State, r.Missing)
@@ -109,7 +112,7 @@ func TestAReceiptTellsAllThatIsKnown(t *testing.T) {
 	}
 	want := []string{"T20391-fw-hq", "replace", "proven", "T20391", "acme, site hq", "Ada Example <ada@msp.example> (as claimed)", "2026-03-14 09:10:00 UTC",
 		"acme/fw-hq", "FGT60FTK1", "FGT60FTK2", "SHA256:" + strings.Repeat("a", 43), "fortios", "partial; missing: certificates", "FortiGate 60F, 7.4.3",
-		strings.Repeat("a", 40), strings.Repeat("b", 40), strings.Repeat("a", 64), strings.Repeat("e", 64), "98268 bytes redacted, 98300", "two readings agree",
+		strings.Repeat("a", 40), strings.Repeat("b", 40), strings.Repeat("a", 64), strings.Repeat("e", 64), "98268 bytes redacted, 98300", "two readings agree", "read by telnet: unencrypted",
 		"read back: proven 2026-03-14 09:10:10 UTC; 1 file", "remote: proven in a second place", "hudu: not set up",
 		"running.conf in itglue, item 12 (FW-HQ) of organization 2041: attachment 7712", "by id, name and size, a second place",
 		"refused, end mark: cut short after 61 lines", "shut; end mark", "open", "olga@acme.example: The backup takes longer",

@@ -40,12 +40,13 @@ type scene struct {
 
 // A box is what answers at an address.
 type box struct {
-	text    string
-	serials []string
-	key     string
-	driver  string
-	err     error
-	takes   time.Duration // of the scene's clock
+	text     string
+	serials  []string
+	key      string
+	driver   string
+	err      error
+	takes    time.Duration // of the scene's clock
+	unproven string
 }
 
 var (
@@ -124,7 +125,7 @@ func (s *scene) answer(d devices.Device) (configs.Capture, error) {
 	began := s.now
 	s.now = s.now.Add(b.takes)
 	c := exported(b, began)
-	c.Reached = devices.Reached{Address: d.Address + ":22", HostKey: b.key}
+	c.Reached = devices.Reached{Address: d.Address + ":22", HostKey: b.key, Unproven: b.unproven}
 	return c, nil
 }
 
