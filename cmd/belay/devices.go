@@ -16,7 +16,7 @@ import (
 
 func (p *program) devicesCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "devices", Short: "List, add, import, rename, identify and trust devices"}
-	cmd.AddCommand(p.devicesList(), p.devicesAdd(), p.devicesImport(), p.devicesRename(), p.devicesIdentify(), p.devicesTrust())
+	cmd.AddCommand(p.devicesList(), p.devicesAdd(), p.devicesImport(), p.devicesRename(), p.devicesIdentify(), p.devicesDiscover(), p.devicesTrust())
 	return cmd
 }
 

@@ -143,6 +143,7 @@ type snmpSetting struct {
 	Auth      snmpProtocol  `yaml:"auth"`
 	Privacy   snmpProtocol  `yaml:"privacy"`
 	Context   string        `yaml:"context"`
+	Port      int           `yaml:"port"` // of the agents; 161 by default
 }
 
 type snmpProtocol struct {

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -132,19 +131,11 @@ func (w *workspace) signals() func(devices.Device) *watch.Signals {
 
 // askChanged asks a device by SNMP when it last changed.
 func (w *workspace) askChanged(ctx context.Context, d devices.Device, oids ...string) (watch.Reading, error) {
-	probe, err := w.probe(ctx, d)
+	probe, port, err := w.agent(ctx, d)
 	if err != nil {
 		return watch.Reading{}, err
 	}
-	host, port := d.Address, 0
-	if h, n, err := net.SplitHostPort(d.Address); err == nil {
-		if host = h; n != "" {
-			if port, err = strconv.Atoi(n); err != nil {
-				return watch.Reading{}, err
-			}
-		}
-	}
-	r, err := probe.Ask(ctx, host, port, oids...)
+	r, err := probe.Ask(ctx, d.Address, port, oids...)
 	if err != nil {
 		return watch.Reading{}, err
 	}
