@@ -7,12 +7,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	gossh "golang.org/x/crypto/ssh"
 
 	"belay/configs"
 	"belay/configs/change"
 	"belay/devices"
-	"belay/devices/ssh"
 	"belay/store/ledger"
 )
 
@@ -94,22 +92,14 @@ func (w *workspace) reserial(d devices.Device, serials []string) error {
 
 // pinSuccessor pins the host key that a new box shows, in the name of who saw it.
 func (w *workspace) pinSuccessor(ctx context.Context, d devices.Device, c change.Change, by configs.Person, allow func(string) error) error {
-	o := ssh.Options{}
-	drv, err := w.catalog.Find(d.Driver)
-	if err != nil {
+	if _, err := w.catalog.Find(d.Driver); err != nil {
 		return err
 	}
-	o.Port = drv.Port
-	if len(d.Jump) > 0 {
-		if o.Logins, err = w.secrets.logins(ctx, d); err != nil {
-			return err
-		}
-	}
-	key, _, err := w.dialer.HostKey(ctx, d, o)
-	if err != nil {
+	pin, _, pins, err := w.shown(ctx, d)
+	if err != nil || !pins {
 		return err
 	}
-	shown := gossh.FingerprintSHA256(key)
+	shown := pin.Fingerprint
 	if err := allow(shown); err != nil {
 		return err
 	}
@@ -118,7 +108,7 @@ func (w *workspace) pinSuccessor(ctx context.Context, d devices.Device, c change
 	if err != nil || slices.ContainsFunc(pinned, func(p ledger.Pin) bool { return p.Fingerprint == shown }) {
 		return err
 	}
-	pin := ledger.Pin{Host: host, Fingerprint: shown, Type: key.Type(), Key: key.Marshal(), By: by, At: w.now(), Reason: "successor in change " + c.ID}
+	pin.By, pin.Reason = by, "successor in change "+c.ID
 	return w.ledger.ReplacePins(ctx, host, []ledger.Pin{pin})
 }
 

@@ -11,11 +11,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	gossh "golang.org/x/crypto/ssh"
 
 	"belay/configs"
 	"belay/devices"
-	"belay/devices/ssh"
 	"belay/store/ledger"
 )
 
@@ -26,7 +24,8 @@ func (p *program) devicesTrust() *cobra.Command {
 		Use: "trust DEVICE…", Short: "Pin the host key that a device shows now; recorded with your name",
 		Long: `Fetches the host key without logging in, shows its fingerprint, and pins it when you
 confirm: by typing yes, with --fingerprint SHA256:… or with --yes. A key that was pinned
-before is replaced, or kept beside the new one with --add (for the members of a pair).`,
+before is replaced, or kept beside the new one with --add (for the members of a pair).
+Where the device is read by its API it is the public key of its certificate.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := p.open(cmd.Context(), openOptions{})
@@ -53,34 +52,27 @@ before is replaced, or kept beside the new one with --add (for the members of a 
 }
 
 func (p *program) runTrust(ctx context.Context, w *workspace, d devices.Device, fingerprint string, yes, add bool) error {
-	o := ssh.Options{}
-	if drv, err := w.catalog.Find(d.Driver); err == nil {
-		o.Port = drv.Port
-	}
-	if len(d.Jump) > 0 {
-		logins, err := w.secrets.logins(ctx, d)
-		if err != nil {
-			return err
-		}
-		o.Logins = logins
-	}
-	key, server, err := w.dialer.HostKey(ctx, d, o)
+	pin, server, pins, err := w.shown(ctx, d)
 	if err != nil {
 		return err
 	}
-	shown := gossh.FingerprintSHA256(key)
+	if !pins {
+		_, err := fmt.Fprintf(p.out, "%s  is read at a public service, whose certificate is verified: there is no key to pin\n", d)
+		return err
+	}
+	shown := pin.Fingerprint
 	pinned, err := w.ledger.Pins(ctx, string(d.ID()))
 	if err != nil {
 		return err
 	}
 	if slices.ContainsFunc(pinned, func(p ledger.Pin) bool { return p.Fingerprint == shown }) {
-		_, err := fmt.Fprintf(p.out, "%s  %s %s is pinned already\n", d, key.Type(), shown)
+		_, err := fmt.Fprintf(p.out, "%s  %s %s is pinned already\n", d, pin.Type, shown)
 		return err
 	}
 	if fingerprint != "" && fingerprint != shown {
 		return &devices.Error{Kind: devices.NotAllowed, Op: "trust", Device: d.String(), Err: fmt.Errorf("it shows %s, not %s", shown, fingerprint)}
 	}
-	fmt.Fprintf(p.out, "%s  %s %s  %s\n", d, key.Type(), shown, server)
+	fmt.Fprintf(p.out, "%s  %s %s  %s\n", d, pin.Type, shown, server)
 	for _, was := range pinned {
 		fmt.Fprintf(p.out, "%s  pinned until now: %s %s by %s on %s\n", d, was.Type, was.Fingerprint, was.By.Name, was.At.Format(time.DateOnly))
 	}
@@ -89,7 +81,7 @@ func (p *program) runTrust(ctx context.Context, w *workspace, d devices.Device, 
 			return errors.Join(err, &devices.Error{Kind: devices.NotAllowed, Op: "trust", Device: d.String(), Err: errors.New("not confirmed: nothing was pinned"), Hint: "compare the fingerprint with the device's console, then use --fingerprint " + shown})
 		}
 	}
-	pin := ledger.Pin{Host: string(d.ID()), Fingerprint: shown, Type: key.Type(), Key: key.Marshal(), By: w.by, At: p.now(), Reason: "belay devices trust"}
+	pin.By, pin.Reason = w.by, "belay devices trust"
 	if add {
 		err = w.ledger.AddPin(ctx, pin)
 	} else {

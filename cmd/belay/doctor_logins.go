@@ -11,6 +11,7 @@ import (
 	"belay/configs"
 	"belay/devices"
 	"belay/devices/ssh"
+	"belay/drivers"
 )
 
 // A knock is what came of asking one device to let us in.
@@ -112,6 +113,10 @@ func (x *patient) knock(ctx context.Context, dialer *ssh.Dialer, d devices.Devic
 	with, err := x.catalog.Find(d.Driver)
 	if err != nil {
 		return &devices.Error{Kind: devices.Usage, Op: "log in to", Device: d.String(), Err: err}
+	}
+	if _, _, api := with.HTTPS(); api {
+		keys := &pins{ledger: x.ledger, by: x.by, now: x.now}
+		return (&drivers.Puller{Catalog: x.catalog, DialHTTPS: x.dialHTTPS(x.apis(keys)), Now: x.now}).SignIn(ctx, d)
 	}
 	logins, err := x.secrets.logins(ctx, d)
 	if err != nil {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	gossh "golang.org/x/crypto/ssh"
 
 	"belay/configs"
 	"belay/configs/alarm"
+	"belay/devices/http"
 	"belay/devices/ssh"
 	"belay/store/ledger"
 )
@@ -41,6 +43,9 @@ func (p *pins) Known(ctx context.Context, h ssh.Host) ([]gossh.PublicKey, error)
 	}
 	var keys []gossh.PublicKey
 	for _, r := range rows {
+		if strings.HasPrefix(r.Type, http.KeyType) {
+			continue // the device was read by its API before
+		}
 		k, err := gossh.ParsePublicKey(r.Key)
 		if err != nil {
 			return nil, fmt.Errorf("pinned key %s of %s: %w", r.Fingerprint, name(h), err)

@@ -54,7 +54,8 @@ var owners = map[string][]string{
 	"github.com/hiddeco/sshsig":      {"belay/configs/change"},
 	"github.com/emersion/go-message": {"belay/configs/change"},
 	"github.com/wneessen/go-mail":    {"belay/store/tickets"},
-	"github.com/hashicorp/":          {"belay/store/docsystem/internal/rest"},
+	"github.com/hashicorp/":          {"belay/store/docsystem/internal/rest", "belay/devices/http"},
+	"golang.org/x/time/":             {"belay/devices/http"},
 	"github.com/google/go-cmp/":      {"belay/configs/conformance"}, // a suite for tests
 	"github.com/spf13/":              {"belay/cmd/belay"},
 	"github.com/vbauerster/mpb":      {"belay/cmd/belay"},
@@ -63,7 +64,7 @@ var owners = map[string][]string{
 	"github.com/prometheus/":         {"belay/cmd/belay/web"},
 	"github.com/robfig/cron/":        {"belay/configs/schedule"},
 	"github.com/pin/tftp/":           {"belay/devices/receive", "belay/devices/simulator"},
-	"github.com/pkg/sftp":           {"belay/devices/receive", "belay/devices/simulator"},
+	"github.com/pkg/sftp":            {"belay/devices/receive", "belay/devices/simulator"},
 	"github.com/leodido/go-syslog/":  {"belay/devices/events"},
 	"github.com/nicholas-fedor/":     {"belay/cmd/belay/notify"},
 	"github.com/coreos/go-systemd/":  {"belay/cmd/belay"},

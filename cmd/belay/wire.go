@@ -110,7 +110,7 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 		HostKeys: &pins{ledger: w.ledger, by: w.by, now: p.now, firstUse: o.firstUse || s.HostKeys == "first-use"},
 		Hosts:    hosts, Now: p.now,
 	}
-	w.puller = &drivers.Puller{Catalog: w.catalog, Dial: w.dial, Now: p.now}
+	w.puller = &drivers.Puller{Catalog: w.catalog, Dial: w.dial, DialHTTPS: w.dialHTTPS(w.apis(w.dialer.HostKeys.(*pins))), Now: p.now}
 	w.backup = &configs.Backup{
 		Puller: w.puller, Repository: w.store, Sealer: w.vault, Provers: []configs.Prover{w.store},
 		CheckLog: w.ledger, Quarantine: w.ledger, Now: p.now, Pause: time.Second, Turn: turns(),
