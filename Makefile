@@ -17,8 +17,13 @@ build: ## build ./belay
 demo: build ## watch it keep good copies and refuse bad ones (no network, no root)
 	./belay demo
 
+# SQLite is translated from C and reaches for its memory millions of times: watched,
+# it takes five times the processor, and what it does inside is not ours. The locks
+# around it are watched all the same.
+RACE := -race -gcflags='modernc.org/...=-race=false'
+
 test: peers ## run all tests with the race detector, against real OpenSSH, FRR, net-snmp, git and Chromium
-	$(GO) test -race -timeout 14m ./...
+	$(GO) test $(RACE) -timeout 14m ./...
 	$(GO) test -timeout 5m -run TestNoBadCopyIsKept ./drivers # all 8,000 faults: a sample of them ran above, where each is twenty times as dear
 	$(GO) test -timeout 8m -run 'TestStormsOverHTTP|TestThirtyNights|ThroughKills|SurviveKill' ./cmd/belay # all snapshots, nights and kills, for the same reason
 
