@@ -117,8 +117,13 @@ func compile(name string, s *spec) (*Driver, error) {
 		if s.Port == 0 {
 			d.Port = http.DefaultPort
 		}
+	case "snmp":
+		d.transfer = c.transfer(s)
+		if s.Port == 0 {
+			d.Port = 161
+		}
 	default:
-		c.wrong("road: %q is neither shell nor exec nor https", s.Road)
+		c.wrong("road: %q is none of shell, exec, https, snmp", s.Road)
 	}
 	for _, a := range s.Auth {
 		if !slices.Contains([]string{"publickey", "password", "keyboard-interactive"}, a) {

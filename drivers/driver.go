@@ -29,7 +29,8 @@ type Driver struct {
 	Auth      []string
 	Keepalive bool
 
-	api       *api // nil: the road is none of https
+	api       *api      // nil: the road is none of https
+	transfer  *transfer // nil: the road is none of snmp
 	terminal  devices.Terminal
 	enter     string
 	logout    string
@@ -96,8 +97,11 @@ func (d *Driver) HTTPS() (public bool, pace float64, yes bool) {
 	return d.api.public, d.api.pace, true
 }
 
-// Road is how the device is read: "shell", "exec" or "https".
+// Road is how the device is read: "shell", "exec", "https" or "snmp".
 func (d *Driver) Road() string {
+	if d.transfer != nil {
+		return "snmp"
+	}
 	if d.api != nil {
 		return "https"
 	}

@@ -67,6 +67,9 @@ func faults(d *drivers.Driver, lines, bytes int) []faulty {
 	if d.Road() == "https" {
 		askFaults(add)
 	}
+	if d.Road() == "snmp" {
+		sendFaults(add)
+	}
 	if d.Road() == "shell" {
 		for _, n := range []int{5, 24, 100} {
 			add(mustKeep, fmt.Sprintf("pager every %d lines", n), simulator.Fault{PageLines: n})

@@ -120,27 +120,34 @@ type signInSpec struct {
 
 // A transferSpec is what makes a device send its configuration to a receiver of
 // ours. OIDs are below 1.3.6.1.4.1 unless they begin with a dot. {row} is a row of
-// our own, {file}, {address}, {user} and {password} are the receiver's, other words are the step's.
+// our own, {file}, {address}, {family} (1 or 2, as InetAddressType), {port}, {user}
+// and {password} are the receiver's, other words are the step's.
 type transferSpec struct {
-	By    string         `yaml:"by"`  // tftp, sftp or scp
-	Set   []assignSpec   `yaml:"set"` // in one request
-	State transferStates `yaml:"state"`
-	Clear []assignSpec   `yaml:"clear"` // afterwards, whatever came of it
+	By     string         `yaml:"by"`     // tftp or sftp
+	Before []assignSpec   `yaml:"before"` // in a request before set
+	Set    []assignSpec   `yaml:"set"`    // in one request
+	Start  []assignSpec   `yaml:"start"`  // in a request of its own behind set
+	State  transferStates `yaml:"state"`  // how far it is; without an oid the file's coming is the sign
+	Clear  []assignSpec   `yaml:"clear"`  // afterwards, whatever came of it
 }
 
+// An assignSpec gives one object its value, of one of four kinds.
 type assignSpec struct {
-	OID  string `yaml:"oid"`
-	Int  string `yaml:"int"`
-	Text string `yaml:"text"`
-	Addr string `yaml:"addr"` // IpAddress
+	OID  string  `yaml:"oid"`
+	Int  *string `yaml:"int"`
+	Text *string `yaml:"text"`
+	Addr *string `yaml:"addr"` // IpAddress
+	Inet *string `yaml:"inet"` // InetAddress: an OCTET STRING
 }
 
 type transferStates struct {
-	OID    string            `yaml:"oid"`
-	Busy   []int             `yaml:"busy"`
-	Done   []int             `yaml:"done"`
-	Failed map[string]string `yaml:"failed"` // value: what it means; others are told by number
-	Why    string            `yaml:"why"`    // an object that says why
+	OID     string            `yaml:"oid"`
+	Match   string            `yaml:"match"` // results have rows of their own: the column that holds {row}; its index is {result}
+	Busy    []int             `yaml:"busy"`
+	Done    []int             `yaml:"done"`
+	Failed  map[string]string `yaml:"failed"`  // value: what it means; others are told by number
+	Why     string            `yaml:"why"`     // an object that says why
+	Reasons map[string]string `yaml:"reasons"` // what its values mean, where it is a number
 }
 
 // An identifySpec is how a device of this system is known without logging in,

@@ -33,6 +33,9 @@ type Puller struct {
 	// DialHTTPS is the same for an API: it is reached, and nobody has signed in yet.
 	DialHTTPS func(ctx context.Context, d devices.Device, with *Driver) (Asker, devices.Login, error)
 
+	// Agent tells how a device is asked by SNMP to send its configuration.
+	Agent func(ctx context.Context, d devices.Device, with *Driver) (Agent, error)
+
 	Idle time.Duration // a device silent for so long is given up; 30 s by default
 	Most time.Duration // a session may last so long, however much is said; an hour by default
 	Now  func() time.Time
@@ -114,6 +117,8 @@ func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Dr
 			return err
 		}
 		run = func(line string, s step) (answer, error) { return talk.run(ctx, line, s) }
+	} else if e, ok := conn.(*errand); ok {
+		run = func(line string, s step) (answer, error) { return e.run(ctx, line, s) }
 	} else if d.Exec {
 		run = func(command string, _ step) (answer, error) { return execute(ctx, conn, command, idle) }
 	} else {
@@ -150,6 +155,9 @@ func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Dr
 		return err
 	}
 	c.Identity = d.identity(r.said)
+	if e, ok := conn.(*errand); ok {
+		c.Identity = e.merge(c.Identity)
+	}
 	return nil
 }
 

@@ -310,6 +310,10 @@ func escaping(media string) func(string) string {
 
 // reach opens a session by the driver's road.
 func (p *Puller) reach(ctx context.Context, dev devices.Device, d *Driver) (Conn, devices.Login, error) {
+	if d.transfer != nil {
+		e, err := p.errand(ctx, dev, d)
+		return e, devices.Login{}, err
+	}
 	if d.api == nil {
 		return p.Dial(ctx, dev, d)
 	}

@@ -13,8 +13,9 @@ import (
 // A step is one thing that is asked of the device, with what is done with the
 // answer and when it is asked at all.
 type step struct {
-	run      []string // of several commands, or requests, the first understood counts
-	http     *request // what a request has besides; nil: a command
+	run      []string          // of several commands, or requests, the first understood counts
+	http     *request          // what a request has besides; nil: a command
+	words    map[string]string // of a transfer
 	facts    bool
 	keep     string
 	sealed   bool // of what is kept only the original, sealed: a binary artifact
@@ -96,6 +97,8 @@ func (c *stepper) step(key string, s stepSpec, each bool) step {
 			as = c.spec.HTTP.As
 		}
 		out.run, out.http = s.Request, c.request(key, s, as, each)
+	} else if c.spec.Road == "snmp" {
+		out.run, out.words = c.sent(key, s), s.Transfer
 	} else {
 		c.asked(key, s, each)
 	}
@@ -153,6 +156,17 @@ func (c *stepper) asked(key string, s stepSpec, each bool) {
 			c.wrong("%s.run: %v", key, err)
 		}
 	}
+}
+
+// sent checks a step that has the device send a text, and names it.
+func (c *stepper) sent(key string, s stepSpec) []string {
+	if len(s.Run)+len(s.Request) > 0 || s.Each != "" || s.Keep == "" {
+		c.wrong("%s: a step by road snmp has keep, and transfer where the driver's transfer wants words", key)
+	}
+	if s.Keep == configs.MainFile {
+		return []string{"transfer"}
+	}
+	return []string{"transfer/" + s.Keep}
 }
 
 // keep checks the name of a text. Within an each it must differ from name to

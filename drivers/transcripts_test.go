@@ -65,7 +65,7 @@ func puller(c *drivers.Catalog, d *simulator.Device) *drivers.Puller {
 		Dial: func(context.Context, devices.Device, *drivers.Driver) (drivers.Conn, devices.Login, error) {
 			return d.Conn(), login, nil
 		},
-		DialHTTPS: overTLS(d, login),
+		DialHTTPS: overTLS(d, login), Agent: overSNMP(d),
 	}
 }
 
@@ -76,7 +76,11 @@ func backup(p configs.Puller) (*configs.Backup, *memory.Repository) {
 }
 
 func (p played) device() devices.Device {
-	return devices.Device{Customer: "acme", Name: "box", Driver: p.Driver, Serials: p.Facts.Serials, Address: "192.0.2.1"}
+	dev := devices.Device{Customer: "acme", Name: "box", Driver: p.Driver, Serials: p.Facts.Serials, Address: "192.0.2.1"}
+	if p.driver.Road() == "snmp" {
+		dev.Also = []string{"transfer"}
+	}
+	return dev
 }
 
 // capture takes one device and returns the texts that were kept.

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"cmp"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,14 +16,24 @@ import (
 )
 
 // An Agent answers SNMP v2c (Get, GetNext, GetBulk) from the transcript's snmp
-// values over UDP. Sets are counted and refused. Another community gets no
-// answer, as with real agents. There is no v3: that is tested against net-snmp.
+// values over UDP. Sets are counted and refused, but for those by the community
+// that may write which ask for the transcript's transfer. Another community gets
+// no answer, as with real agents. There is no v3: that is tested against net-snmp.
 type Agent struct {
 	Device    *Device
 	Community string // empty: "public"
+	Write     string // the community that may set; empty: none
+	TFTPPort  int    // where it sends files to
+	SFTPPort  int
 
 	conn    net.PacketConn
 	running sync.WaitGroup
+	ctx     context.Context
+	cancel  context.CancelFunc
+
+	mu      sync.Mutex
+	jobs    map[string]*job // transfers, by their row
+	results int
 }
 
 // Start listens on a UDP address such as 127.12.0.5:1161; port 0 takes a free one.
@@ -32,6 +43,7 @@ func (a *Agent) Start(address string) error {
 		return fmt.Errorf("answer SNMP for %s: %w", a.Device.T.Name, err)
 	}
 	a.conn = conn
+	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.running.Go(a.serve)
 	return nil
 }
@@ -49,6 +61,7 @@ func (a *Agent) Close() error {
 	if a.conn == nil {
 		return nil
 	}
+	a.cancel()
 	err := a.conn.Close()
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
@@ -68,27 +81,41 @@ func (a *Agent) serve() {
 			continue
 		}
 		// Whatever is not understood gets no answer: this is UDP.
-		if answer, err := a.answer(buffer[:n]); err == nil {
+		answer, due, err := a.answer(buffer[:n])
+		switch {
+		case err != nil:
+		case due == nil:
 			_, _ = a.conn.WriteTo(answer, from)
+		default:
+			a.running.Go(func() {
+				<-due
+				_, _ = a.conn.WriteTo(answer, from)
+			})
 		}
 	}
 }
 
 var errNoAnswer = errors.New("no answer is due")
 
-func (a *Agent) answer(request []byte) ([]byte, error) {
+// answer is what is said to a request, and when it is due: nil for at once.
+func (a *Agent) answer(request []byte) (answer []byte, due <-chan struct{}, err error) {
 	decoder := &gosnmp.GoSNMP{Version: gosnmp.Version2c}
 	p, err := decoder.SnmpDecodePacket(request)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b := a.Device.now()
-	if p.Version != gosnmp.Version2c || p.Community != cmp.Or(a.Community, "public") || b.fault.Tarpit || b.fault.RefuseTCP {
-		return nil, errNoAnswer
+	writes := a.Write != "" && p.Community == a.Write
+	if p.Version != gosnmp.Version2c || p.Community != cmp.Or(a.Community, "public") && !writes || b.fault.Tarpit || b.fault.RefuseTCP {
+		return nil, nil, errNoAnswer
 	}
 	objects, err := b.objects()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if more := a.dynamic(b.Transfer); len(more) > 0 {
+		objects = append(objects, more...)
+		slices.SortFunc(objects, func(x, y gosnmp.SnmpPDU) int { return byObject(x, y.Name) })
 	}
 	r := &gosnmp.SnmpPacket{Version: p.Version, Community: p.Community, PDUType: gosnmp.GetResponse, RequestID: p.RequestID}
 	switch p.PDUType {
@@ -103,15 +130,24 @@ func (a *Agent) answer(request []byte) ([]byte, error) {
 	case gosnmp.GetBulkRequest:
 		r.Variables = bulk(objects, p)
 	case gosnmp.SetRequest:
-		a.Device.count(func(s *Seen) { s.Sets++ })
 		r.Error, r.ErrorIndex = gosnmp.NotWritable, 1
+		if writes {
+			r.Error, r.ErrorIndex, due = a.set(b, p.Variables)
+		}
+		a.Device.count(func(s *Seen) {
+			s.Sets++
+			if r.Error != gosnmp.NoError {
+				s.SetsRefused++
+			}
+		})
 		for _, v := range p.Variables {
 			r.Variables = append(r.Variables, gosnmp.SnmpPDU{Name: v.Name, Type: gosnmp.Null})
 		}
 	default:
-		return nil, errNoAnswer
+		return nil, nil, errNoAnswer
 	}
-	return r.MarshalMsg()
+	answer, err = r.MarshalMsg()
+	return answer, due, err
 }
 
 func get(objects []gosnmp.SnmpPDU, oid string) gosnmp.SnmpPDU {

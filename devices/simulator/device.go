@@ -34,7 +34,8 @@ type Seen struct {
 	RefusedEnables int      // enable secrets refused
 	Open           int      // sessions open now
 	Commands       []string // all of them, in order, unknown ones too; no secrets
-	Sets           int      // SNMP sets, all refused
+	Sets           int      // SNMP sets
+	SetsRefused    int      // those of them that were not of the transcript's transfer, or by one who may not
 }
 
 // Seen is a copy of the counters.

@@ -43,6 +43,8 @@ type Fault struct {
 	Expire    int  `fault:"expire"`     // an API forgets the session after so many requests
 	OpenEnded bool `fault:"open-ended"` // an API does not say how long the configuration is
 
+	Transfer string `fault:"transfer"` // of a file sent on request: failed, nothing (it calls it done), twice or misnamed
+
 	WrongBox       bool `fault:"wrong-box"`   // other serials and another hostname wherever they stand
 	BytesPerSecond int  `fault:"bytes"`       // a slow line; 0: as fast as can be
 	Tarpit         bool `fault:"tarpit"`      // connects and says nothing

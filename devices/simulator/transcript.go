@@ -18,6 +18,8 @@
 //   - config names the commands that show a configuration, by default the one
 //     with the longest answer: faults of the configuration are for those only,
 //     and an unprivileged session is not given them;
+//   - transfer says which objects an SNMP Set makes the device send the section
+//     "transfer" with, and how it tells of it: see Transfer;
 //   - snmp values are integers, strings, or strings with net-snmp's names of
 //     types ("TimeTicks: 123", "OID: .1.3.6", "Gauge32: 5", "Hex-STRING: 00 1a").
 //
@@ -52,18 +54,19 @@ type Transcript struct {
 	Prompt     string            `yaml:"prompt"`      // empty: there is no shell, only exec channels
 	UserPrompt string            `yaml:"user_prompt"` // of a session that is not privileged; empty: all are
 	Enable     *Enable           `yaml:"enable"`
-	SignIn     *SignIn           `yaml:"sign_in"` // asked in the shell itself: then SSH lets everybody in
-	Gates      []Gate            `yaml:"gates"`   // between login and prompt
-	Newline    string            `yaml:"newline"` // empty: "\r\n", or "\n" without a shell
-	Unknown    string            `yaml:"unknown"` // said to any other command
-	Echo       string            `yaml:"echo"`    // char (also when empty), line or none
-	Exec       bool              `yaml:"exec"`    // has exec channels; so has every device without a prompt
-	Silent     []string          `yaml:"silent"`  // commands answered by nothing but the prompt
-	Modes      map[string]string `yaml:"modes"`   // commands that change the prompt, and to what
-	More       More              `yaml:"more"`    // for Fault.PageLines
-	Config     []string          `yaml:"config"`  // commands that show a configuration; empty: that with the longest answer
-	HTTP       *Web              `yaml:"http"`    // it has an API
-	SNMP       map[string]any    `yaml:"snmp"`    // by object identifier with a leading dot
+	SignIn     *SignIn           `yaml:"sign_in"`  // asked in the shell itself: then SSH lets everybody in
+	Gates      []Gate            `yaml:"gates"`    // between login and prompt
+	Newline    string            `yaml:"newline"`  // empty: "\r\n", or "\n" without a shell
+	Unknown    string            `yaml:"unknown"`  // said to any other command
+	Echo       string            `yaml:"echo"`     // char (also when empty), line or none
+	Exec       bool              `yaml:"exec"`     // has exec channels; so has every device without a prompt
+	Silent     []string          `yaml:"silent"`   // commands answered by nothing but the prompt
+	Modes      map[string]string `yaml:"modes"`    // commands that change the prompt, and to what
+	More       More              `yaml:"more"`     // for Fault.PageLines
+	Config     []string          `yaml:"config"`   // commands that show a configuration; empty: that with the longest answer
+	HTTP       *Web              `yaml:"http"`     // it has an API
+	Transfer   *Transfer         `yaml:"transfer"` // it sends its configuration when told to by SNMP
+	SNMP       map[string]any    `yaml:"snmp"`     // by object identifier with a leading dot
 
 	Greeting Answer            `yaml:"-"` // before the gates and the first prompt
 	Answers  map[string]Answer `yaml:"-"` // by command
@@ -238,7 +241,7 @@ func (v asWritten) Visit(node ast.Node) ast.Visitor {
 	}
 	switch n := node.(type) {
 	case *ast.MappingValueNode:
-		if n.Key.GetToken().Value == "snmp" {
+		if key := n.Key.GetToken().Value; key == "snmp" || key == "transfer" {
 			return nil
 		}
 		n.Value = text(n.Value)

@@ -1,4 +1,6 @@
-// Package snmp asks a device by SNMP who it is. It reads and never sets; which
+// Package snmp asks a device by SNMP who it is. It reads; the only thing that it
+// ever sets is a Request that the device send its configuration, for a device
+// whose inventory entry allows that, which set.go and upload.go see to. Which
 // driver an answer calls for, and whether it is the device the inventory means,
 // others decide. The protocol itself is gosnmp's.
 package snmp
