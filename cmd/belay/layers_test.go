@@ -64,7 +64,7 @@ var owners = map[string][]string{
 	"github.com/prometheus/":         {"belay/cmd/belay/web"},
 	"github.com/robfig/cron/":        {"belay/configs/schedule"},
 	"github.com/pin/tftp/":           {"belay/devices/receive", "belay/devices/simulator"},
-	"github.com/pkg/sftp":            {"belay/devices/receive", "belay/devices/simulator"},
+	"github.com/pkg/sftp":            {"belay/devices/receive", "belay/devices/simulator", "belay/devices/ssh"},
 	"github.com/leodido/go-syslog/":  {"belay/devices/events"},
 	"github.com/nicholas-fedor/":     {"belay/cmd/belay/notify"},
 	"github.com/coreos/go-systemd/":  {"belay/cmd/belay"},

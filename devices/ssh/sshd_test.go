@@ -38,9 +38,9 @@ func part(t *testing.T, name string) string {
 		}
 	}
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing: install openssh-server and openssh-client", name)
+		t.Fatalf("%s is missing: install openssh-server, openssh-client and dropbear-bin", name)
 	}
-	t.Skipf("%s is missing: install openssh-server and openssh-client to run this test", name)
+	t.Skipf("%s is missing: install openssh-server, openssh-client and dropbear-bin to run this test", name)
 	return ""
 }
 
