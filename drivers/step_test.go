@@ -209,6 +209,16 @@ func TestADriverThatDoesNotFitIsRefusedBeforeAnotherCommand(t *testing.T) {
 	box = acmeBoxOf(t, fits, boxText("", ""))
 	box.d.Say("show version", "% not allowed\n")
 	box.kept(t)
+	for _, said := range []string{"-bash: show: command not found\n", "Error: Unrecognized command found at '^' position.\n", "show\n^\n% Invalid input detected at '^' marker.\n", "\nsyntax error: unknown argument\n"} {
+		box = acmeBoxOf(t, fits, boxText("", "")) // nor do another system's words for it
+		box.d.Say("show version", said)
+		box.kept(t)
+	}
+	box = acmeBoxOf(t, fits, boxText("", ""))
+	box.d.Say("show version", "Other OS 7\nuptime 3 days\nerrors seen: unknown\nnot found: 0\nInvalid command count 3\n")
+	if res, _ := box.capture(t); res.Result != configs.Refused {
+		t.Errorf("a long answer of another system: %s", res.Result)
+	}
 	box = acmeBoxOf(t, swap(t, fits, "{run: show version, facts: true}", "{run: show version, facts: true}\n  - {run: show clock, facts: true}"), boxText("", "-- show clock --\nnoon\n"))
 	box.kept(t)
 }

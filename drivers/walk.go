@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 
 	"belay/configs"
@@ -12,13 +13,14 @@ import (
 
 // A walk is one session's way through a driver's steps.
 type walk struct {
-	d     *Driver
-	dev   devices.Device
-	ask   func(step) (a answer, which int, err error) // by the driver's road; which of several commands counted
-	facts bool                                        // fact commands are sent
-	known bool                                        // the device was held to the driver's identify.fits
-	said  [][]byte
-	c     *configs.Capture
+	d      *Driver
+	dev    devices.Device
+	ask    func(step) (a answer, which int, err error) // by the driver's road; which of several commands counted
+	facts  bool                                        // fact commands are sent
+	known  bool                                        // the device was held to the driver's identify.fits
+	inside bool                                        // the steps of an each are being taken
+	said   [][]byte
+	c      *configs.Capture
 }
 
 // errLeft ends the steps of one name where the device does not move to it.
@@ -69,7 +71,7 @@ func (r *walk) take(s step, a answer, which int) (done bool, err error) {
 	failed := r.d.failed(a)
 	if failed && s.optional {
 		r.lacks(s.missing)
-		if s.moves {
+		if s.moves && r.inside {
 			return true, errLeft
 		}
 		return true, nil
@@ -100,12 +102,22 @@ func (r *walk) take(s step, a answer, which int) (done bool, err error) {
 func (r *walk) fits(a answer, failed bool) error {
 	first := !r.known
 	r.known = true
-	if !first || failed || r.d.fits == nil || r.d.fits.Match(a.text) {
+	if !first || failed || r.d.fits == nil || r.d.fits.Match(a.text) || unknown(a.text) {
 		return nil
 	}
 	return &devices.Error{Kind: devices.Refused, Op: "recognize", Err: fmt.Errorf("this is no %s: its answer has nothing of one", r.d.Title),
 		Hint: "put the right driver into the inventory; belay devices identify " + r.dev.Address + " says which"}
 }
+
+// unknown tells whether a text says, in the words of whatever system, that a command
+// is not known there. It tells nothing of which system that is.
+func unknown(text []byte) bool {
+	const most = 4 // lines with something on them
+	lines := bytes.FieldsFunc(text, func(c rune) bool { return c == '\n' })
+	return len(lines) <= most && strange.Match(text)
+}
+
+var strange = regexp.MustCompile(`(?im)^\W*(?:error\b|(?:syntax|parse|command) error\b|(?:invalid|unknown|unrecognized|incomplete|ambiguous|illegal|bad|wrong|unsupported) (?:\w+ )?(?:input|command|token|parameter|argument|keyword|syntax|expression)|.*\b(?:command not found|not recognized|not a valid command|no such command|unknown command|permission denied|not found$))`)
 
 func (r *walk) keep(s step, a answer, which int) error {
 	if slices.ContainsFunc(r.c.Files, func(f configs.File) bool { return f.Name == s.keep }) {
@@ -116,6 +128,9 @@ func (r *walk) keep(s step, a answer, which int) error {
 		f.Text = nil
 	}
 	r.c.Files = append(r.c.Files, f)
+	if a.fault != "" {
+		r.c.Faults = append(r.c.Faults, a.fault)
+	}
 	if a.status > 0 {
 		r.c.Faults = append(r.c.Faults, fmt.Sprintf("%q ended with status %d", s.run[which], a.status))
 	}
@@ -158,7 +173,10 @@ func (r *walk) each(s step, text []byte) error {
 			r.lacks("what belongs to a name of the device's own that is no plain word, and so is not typed")
 			continue
 		}
-		if err := r.steps(list); err != nil && !errors.Is(err, errLeft) {
+		r.inside = true
+		err := r.steps(list)
+		r.inside = false
+		if err != nil && !errors.Is(err, errLeft) {
 			return err
 		}
 	}
