@@ -14,8 +14,9 @@ type answer struct {
 	raw  []byte // byte-true
 	text []byte // as a person would read it: LF line ends, no terminal sequences, no pager
 
-	status int  // exit status, on a channel of its own; of an API's answer its status where it is none of success
-	open   bool // an API did not say how long its answer is
+	status int    // exit status, on a channel of its own; of an API's answer its status where it is none of success
+	fault  string // why it is not whole, where its form tells
+	open   bool   // an API did not say how long its answer is
 }
 
 // run sends a command of a step.

@@ -174,11 +174,15 @@ func (c *conversation) run(ctx context.Context, line string, s step) (answer, er
 		pages = append(pages, a.Body)
 		next = s.http.next(a)
 	}
-	text, err := s.http.text(pages)
-	if err != nil {
-		return answer{}, &devices.Error{Kind: devices.Refused, Op: "read", Err: fmt.Errorf("%s: %w", line, err)}
+	all := answer{raw: bytes.Join(pages, []byte("\n")), open: open}
+	var err error
+	if all.text, err = s.http.text(pages); err != nil {
+		all.text, all.fault = configs.Plain(all.raw), fmt.Sprintf("%s: %v", line, err)
 	}
-	return answer{raw: bytes.Join(pages, []byte("\n")), text: text, open: open}, nil
+	if s.keep == "" && all.fault != "" {
+		return answer{}, &devices.Error{Kind: devices.Refused, Op: "read", Err: errors.New(all.fault)}
+	}
+	return all, nil
 }
 
 // maxPages is how many pages one answer may have.
@@ -206,8 +210,6 @@ func (c *conversation) ask(ctx context.Context, line string, q *request) (http.A
 		return a, c.refused(fmt.Errorf("%s: it answered %s", line, statusOf(a)))
 	case a.Status >= 500 && a.Status != 501, a.Status == 429:
 		return a, c.unready(line, a)
-	case webPage(a.Body) && a.Status < 300:
-		return a, &devices.Error{Kind: devices.Refused, Op: "read", Err: fmt.Errorf("%s: a web page came where the API's answer should be", line), Hint: "is the API enabled, and is the address that of the API?"}
 	}
 	c.inside = c.inside || a.Status < 300
 	return a, nil

@@ -50,6 +50,9 @@ var (
 
 // text is what a person reads of an answer. What is not whole is an error.
 func (q *request) text(pages [][]byte) ([]byte, error) {
+	if webPage(pages[0]) {
+		return nil, errors.New("a web page came where the API's answer should be: is the API enabled?")
+	}
 	switch q.as {
 	case "json":
 		return textOfJSON(pages)

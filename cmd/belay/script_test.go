@@ -66,6 +66,7 @@ func TestSessions(t *testing.T) {
 			l := lab{}
 			env.Values[labKey{}] = l
 			env.Values[docsKey{}] = shelves{}
+			env.Values[apisKey{}] = map[string]*simulator.WebServer{}
 			env.Values[hookKey{}] = &hook{}
 			env.Defer(l.close)
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
@@ -80,6 +81,7 @@ func TestSessions(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"device":     scriptDevice,
+			"api":        scriptAPI,
 			"another":    scriptAnother,
 			"replay":     scriptReplay,
 			"order":      scriptOrder,

@@ -24,18 +24,18 @@ import (
 func (a *aviary) capture(ctx context.Context, c bird) (r configs.Result, text string, err error) {
 	login := simulator.Login{User: "canary", Password: rand.Text(), Enable: rand.Text()}
 	box := &simulator.Device{T: c.script, Login: &login}
-	s := &simulator.Server{Device: box}
-	if err := s.Start("127.0.0.1:0"); err != nil {
+	address, key, stop, err := serve(box, c.driver)
+	if err != nil {
 		return r, "", err
 	}
-	defer s.Close()
-	host, port, err := net.SplitHostPort(s.Address())
+	defer stop() //nolint:errcheck // it was only read from
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return r, "", err
 	}
 	d := devices.Device{
 		Customer: "canary", Name: c.driver.Name, Driver: c.driver.Name, Address: host, Serials: c.script.Facts.Serials,
-		HostKeys: []string{gossh.FingerprintSHA256(s.HostKey.PublicKey())},
+		HostKeys: []string{key},
 	}
 	if d.Port, err = strconv.Atoi(port); err != nil {
 		return r, "", err
@@ -94,6 +94,7 @@ func (a *aviary) puller(login simulator.Login) configs.Puller {
 			}
 			return c, with, nil
 		},
+		DialHTTPS: asking(with),
 	}
 	if a.spoil != nil {
 		p = a.spoil(p)
