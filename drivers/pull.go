@@ -140,18 +140,27 @@ func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Dr
 		run = s.run
 		where = func() string { return s.line }
 	}
+	run = withFiles(ctx, conn, idle, run)
 	if tape != nil {
 		answered := run
 		run = func(command string, s step) (answer, error) {
 			a, err := answered(command, s)
-			if err == nil {
+			if err == nil && !s.sealed { // an artifact cannot be searched for secrets
 				tape(command, string(a.text), where())
 			}
 			return a, err
 		}
 	}
-	r := &walk{d: d, dev: c.Device, facts: facts, c: c, ask: func(s step) (answer, int, error) { return d.try(s, run) }}
-	if err := r.steps(d.steps); err != nil && !errors.Is(err, errLeft) {
+	r := &walk{d: d, dev: c.Device, facts: facts, c: c}
+	r.ask = func(s step) (answer, int, error) {
+		a, which, err := d.try(s, run)
+		if re := d.unsaved; re != nil && err == nil && (re.MatchString(where()) || s.facts && re.Match(a.text)) {
+			c.Unsaved = true
+		}
+		return a, which, err
+	}
+	defer func() { err = p.tidy(ctx, r, conn, err) }()
+	if err := r.steps(d.steps); err != nil {
 		return err
 	}
 	c.Identity = d.identity(r.said)

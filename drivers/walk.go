@@ -21,6 +21,9 @@ type walk struct {
 	inside bool                                        // the steps of an each are being taken
 	said   [][]byte
 	c      *configs.Capture
+
+	left  []string // the commands that remove a backup file which may be on the device
+	stale bool     // it could not be written: one that is there is an older one
 }
 
 // errLeft ends the steps of one name where the device does not move to it.
@@ -30,7 +33,10 @@ var errLeft = errors.New("left out")
 const maxNames = 1024
 
 func (r *walk) steps(list []step) error {
-	for _, s := range list {
+	for i, s := range list {
+		if len(s.run) > 0 && saves(s.run[0]) >= 0 && r.dev.May(s.also) {
+			r.left = removal(saves(s.run[0]), list[i+1:])
+		}
 		if err := r.step(s); err != nil {
 			return err
 		}
@@ -43,6 +49,10 @@ func (r *walk) step(s step) error {
 		return nil
 	}
 	if s.also != "" && !r.dev.May(s.also) {
+		r.lacks(s.missing)
+		return nil
+	}
+	if s.file && s.also == "backup-file" && r.stale {
 		r.lacks(s.missing)
 		return nil
 	}
@@ -69,6 +79,12 @@ func (r *walk) step(s step) error {
 // take does with an answer what the step says; done: there is nothing in it.
 func (r *walk) take(s step, a answer, which int) (done bool, err error) {
 	failed := r.d.failed(a)
+	switch {
+	case saves(s.run[which]) >= 0:
+		r.stale = failed
+	case removes(s.run[which]) >= 0 && !failed:
+		r.left = nil
+	}
 	if failed && s.optional {
 		r.lacks(s.missing)
 		if s.moves && r.inside {
@@ -123,15 +139,15 @@ func (r *walk) keep(s step, a answer, which int) error {
 	if slices.ContainsFunc(r.c.Files, func(f configs.File) bool { return f.Name == s.keep }) {
 		return &devices.Error{Kind: devices.Refused, Op: "keep", Err: fmt.Errorf("there are two texts called %s", s.keep)}
 	}
-	f := configs.File{Name: s.keep, Raw: a.raw, Text: a.text, Complete: s.complete, Sealed: s.sealed}
+	a = s.unpack(a)
+	f := configs.File{Name: s.keep, Raw: a.raw, Text: a.text, Complete: s.complete, Sealed: s.sealed, Saved: s.saved}
 	if s.sealed {
 		f.Text = nil
 	}
 	r.c.Files = append(r.c.Files, f)
 	if a.fault != "" {
 		r.c.Faults = append(r.c.Faults, a.fault)
-	}
-	if a.status > 0 {
+	} else if a.status > 0 {
 		r.c.Faults = append(r.c.Faults, fmt.Sprintf("%q ended with status %d", s.run[which], a.status))
 	}
 	if s.keep == configs.MainFile { // a further text may be another context's, or an older one
