@@ -70,7 +70,13 @@ func (p *plan) leaveOut(text []byte) (kept []byte, removed int) {
 	const rounds = 8
 	for range rounds {
 		var spans []span
-		p.volatile.each(text, func(_ *finder, m []int) { spans = append(spans, span{start: m[0], end: m[1]}) })
+		p.volatile.each(text, func(f *finder, m []int) {
+			for _, g := range f.groups {
+				if m[2*g] < m[2*g+1] {
+					spans = append(spans, span{start: m[2*g], end: m[2*g+1]})
+				}
+			}
+		})
 		if len(spans) == 0 {
 			break
 		}

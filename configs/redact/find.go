@@ -12,7 +12,7 @@ import (
 // pattern would find in the whole text.
 type finder struct {
 	re     *regexp.Regexp
-	groups []int // the groups that are secret; the whole match where there is none
+	groups []int // the groups that are secret, or that move; the whole match where there is none
 	salted bool
 	kind   string // of the gap, for a pattern of the generic look
 	shape
@@ -31,7 +31,7 @@ func newFinder(re *regexp.Regexp, near []string) (*finder, error) {
 	}
 	f := &finder{re: re, shape: shapeOf(tree)}
 	for i, name := range re.SubexpNames() {
-		if strings.HasPrefix(name, "secret") {
+		if strings.HasPrefix(name, "secret") || name == "moves" {
 			f.groups = append(f.groups, i)
 		}
 	}

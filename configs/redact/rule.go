@@ -18,7 +18,7 @@ type Rule struct {
 // prepared once and may be applied by many at the same time; others are
 // prepared at every use.
 type Rules struct {
-	Volatile []*regexp.Regexp // what matches is left out; a pattern that ends in \n takes its whole line
+	Volatile []*regexp.Regexp // what matches is left out, or its group named moves alone; a pattern that ends in \n takes its whole line
 	Secrets  []Rule
 
 	plan *plan
