@@ -40,8 +40,14 @@ var (
 var (
 	acting = regexp.MustCompile(`(?i)\A(?:re(?:boot|start|set|store|load|voke|move|fresh|vert)|delete|erase|wipe|import|upload|commit|save|apply|install|upgrade|update|set|add|create|edit|write|shutdown|poweroff|halt|logout|toggle|enable|disable|blink\w*|execute|exec|run|flush|clear)\z`)
 	doing  = regexp.MustCompile(`(?i)\A(?:action|cmd|command|op|operation|do|method|type|mode)\z`)
-	looks  = regexp.MustCompile(`\A(?:show|get|list|export|version|config|configuration|<show>(?:<[a-z\-]+/?>|</[a-z\-]+>)+)\z`)
+	looks  = regexp.MustCompile(`\A(?:show|get|list|export|version|config|configuration)\z`)
+	shown  = regexp.MustCompile(`\A<show>(?:</?[a-z\-]+/?>)+</show>\z`) // PAN-OS: a command as elements
 )
+
+// onlyLooks tells whether what is to be done changes nothing.
+func onlyLooks(what string) bool {
+	return looks.MatchString(what) || shown.MatchString(what) && strings.Count(what, "</show>") == 1
+}
 
 // asksOnly tells why a request may not be sent, or nil.
 func asksOnly(line string, body bool) error {
@@ -72,7 +78,7 @@ func asksOnly(line string, body bool) error {
 	}
 	for name, list := range values {
 		for _, v := range list {
-			if acting.MatchString(name) || doing.MatchString(name) && !looks.MatchString(v) && (name != "type" || v != "op" || !values.Has("cmd")) {
+			if acting.MatchString(name) || doing.MatchString(name) && !onlyLooks(v) && (name != "type" || v != "op" || !values.Has("cmd")) {
 				return fmt.Errorf("request %q could act: it says %s=%s", line, name, v)
 			}
 		}

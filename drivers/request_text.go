@@ -138,20 +138,21 @@ func textOfXML(page []byte) ([]byte, error) {
 		}
 		out.WriteString(strings.Repeat("  ", depth))
 	}
-	for i, t := range tokens {
+	before := other // what stood there last, blanks aside
+	for _, t := range tokens {
 		switch t.kind {
 		case opening:
 			line()
 			out.Write(t.text)
 			depth++
-			if inline > 0 || tokens[i].holdsText {
+			if inline > 0 || t.holdsText {
 				inline++
 			}
 		case closing:
 			depth--
 			if inline > 0 {
 				inline--
-			} else if tokens[i-1].kind != opening {
+			} else if before != opening {
 				line()
 			}
 			out.Write(t.text)
@@ -164,6 +165,9 @@ func textOfXML(page []byte) ([]byte, error) {
 				line()
 			}
 			out.Write(t.text)
+		}
+		if t.kind != blank {
+			before = t.kind
 		}
 	}
 	out.WriteByte('\n')

@@ -192,6 +192,7 @@ func (s *Session) Do(ctx context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, s.lost(ctx, err)
 	}
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body) // in memory already
 	if err != nil {
 		return Answer{}, s.lost(ctx, err)

@@ -186,7 +186,8 @@ func TestThoseWhoAskOneServiceShareItsPace(t *testing.T) {
 	if a != b || a.Limit() != 5 {
 		t.Error("two sessions with one service have a pace each")
 	}
-	if d.pace("192.0.2.1:443", Options{Pace: 5}) == d.pace("192.0.2.1:443", Options{Pace: 5}) {
+	one, two := d.pace("192.0.2.1:443", Options{Pace: 5}), d.pace("192.0.2.1:443", Options{Pace: 5})
+	if one == two {
 		t.Error("two devices at one address of two networks share a pace")
 	}
 	s := standin(t, func(http.ResponseWriter, *http.Request) {})
