@@ -112,6 +112,8 @@ func compile(name string, s *spec) (*Driver, error) {
 		}
 	case "exec":
 		d.Exec = true
+	case "file":
+		d.Exec, d.files = true, true
 	case "https":
 		d.api = c.api(s)
 		if s.Port == 0 {
@@ -123,7 +125,7 @@ func compile(name string, s *spec) (*Driver, error) {
 			d.Port = 161
 		}
 	default:
-		c.wrong("road: %q is none of shell, exec, https, snmp", s.Road)
+		c.wrong("road: %q is none of shell, exec, file, https, snmp", s.Road)
 	}
 	for _, a := range s.Auth {
 		if !slices.Contains([]string{"publickey", "password", "keyboard-interactive"}, a) {
@@ -143,6 +145,7 @@ func compile(name string, s *spec) (*Driver, error) {
 		}
 	}
 	c.steps(d, s)
+	d.unsaved = c.pattern("unsaved", s.Unsaved)
 	d.Like, d.Signs = s.Like, c.signs(s.Identify)
 	if s.Identify != nil {
 		d.fits = c.pattern("identify.fits", s.Identify.Fits)
@@ -212,7 +215,7 @@ func (c *compiler) completeness(key string, s completeSpec) configs.Completeness
 		Balance:  configs.Structure(s.Balance),
 	}
 	switch k.Balance {
-	case configs.NoStructure, configs.Braces, configs.XML, configs.JSON, configs.ConfigEnd:
+	case configs.NoStructure, configs.Braces, configs.XML, configs.JSON, configs.ConfigEnd, configs.Gzip, configs.Zip:
 	default:
 		c.wrong("%s.balance: no such structure as %q", key, s.Balance)
 	}

@@ -41,6 +41,8 @@ type Driver struct {
 	more      *question
 	enable    *privilege
 	steps     []step
+	files     bool           // the road is file: commands go over channels of their own
+	unsaved   *regexp.Regexp // a prompt or facts answer that says that changes are not saved; may be nil
 	fits      *regexp.Regexp // the first facts answer of any device of this system; may be nil
 	facts     []string       // their names, in the order of factSearch
 	search    *redact.Search // for the facts, together
@@ -104,6 +106,9 @@ func (d *Driver) Road() string {
 	}
 	if d.api != nil {
 		return "https"
+	}
+	if d.files {
+		return "file"
 	}
 	if d.Exec {
 		return "exec"

@@ -56,13 +56,17 @@ func (c *Catalog) Import(driver string, dev devices.Device, files []Exported, no
 		if len(f.Raw) > maxAnswer {
 			return wrong(fmt.Errorf("%s holds more than %d MB", f.base(), maxAnswer>>20), "give the configuration alone")
 		}
+		if s.sealed {
+			capture.Files = append(capture.Files, configs.File{Name: s.keep, Raw: f.Raw, Complete: s.complete, Sealed: true})
+			continue
+		}
 		if wide(f.Raw) {
 			return wrong(fmt.Errorf("%s is UTF-16 text", f.base()), "save it as UTF-8 (Notepad: Save as, Encoding; PowerShell: Out-File -Encoding utf8) and import that")
 		}
 		if bytes.IndexByte(f.Raw, 0) >= 0 {
 			capture.Faults = append(capture.Faults, f.base()+" holds NUL bytes: it is no text")
 		}
-		file := configs.File{Name: s.keep, Raw: f.Raw, Complete: s.complete, Text: configs.Plain(bytes.TrimPrefix(f.Raw, []byte("\xef\xbb\xbf")))}
+		file := configs.File{Name: s.keep, Raw: f.Raw, Complete: s.complete, Saved: s.saved, Text: configs.Plain(bytes.TrimPrefix(f.Raw, []byte("\xef\xbb\xbf")))}
 		// Once more without the head: a banner may quote a prompt and a command, and
 		// what is taken off by mistake would be missing.
 		for _, head := range []bool{true, false} {

@@ -85,7 +85,7 @@ func (p *Puller) once(ctx context.Context, dev devices.Device, d *Driver, facts 
 		return configs.Capture{}, err
 	}
 	defer conn.Close()
-	if d.api == nil { // a request ends with its context, and leaves the session to sign out of
+	if d.api == nil && d.transfer == nil { // a request ends with its context, and leaves the session to sign out of, or a row to take away
 		defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	}
 	c := configs.Capture{Device: dev, Driver: d.Name, Rules: d.Rules, Reached: conn.Reached()}
@@ -140,7 +140,7 @@ func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Dr
 		run = s.run
 		where = func() string { return s.line }
 	}
-	run = withFiles(ctx, conn, idle, run)
+	run = d.withFiles(ctx, conn, idle, run)
 	if tape != nil {
 		answered := run
 		run = func(command string, s step) (answer, error) {

@@ -22,7 +22,12 @@ import (
 // overSSH reads a simulated device as a real one is read.
 func overSSH(t *testing.T, c *drivers.Catalog, p played, fault simulator.Fault) (*drivers.Puller, devices.Device) {
 	t.Helper()
-	s := &simulator.Server{Device: &simulator.Device{T: p.Transcript, Fault: fault}}
+	return overSSHWith(t, c, p, &simulator.Device{T: p.Transcript, Fault: fault})
+}
+
+func overSSHWith(t *testing.T, c *drivers.Catalog, p played, d *simulator.Device) (*drivers.Puller, devices.Device) {
+	t.Helper()
+	s := &simulator.Server{Device: d}
 	if err := s.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}

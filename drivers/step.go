@@ -18,7 +18,10 @@ type step struct {
 	words    map[string]string // of a transfer
 	facts    bool
 	keep     string
-	sealed   bool // of what is kept only the original, sealed: a binary artifact
+	sealed   bool   // of what is kept only the original, sealed: a binary artifact
+	saved    bool   // what is kept is the saved configuration
+	file     bool   // run names files, each behind fileWord
+	as       string // how an answer becomes what is kept
 	partial  string
 	complete *configs.Completeness // nil: a further text has merely to be there
 	optional bool
@@ -57,8 +60,11 @@ func (s step) named(name string) (step, error) {
 
 // reads tells why a line may not be sent, or nil.
 func (s step) reads(line string) error {
-	if s.http != nil {
+	switch {
+	case s.http != nil:
 		return asksOnly(line, s.http.body != "")
+	case s.file:
+		return fetchesOnly(strings.TrimPrefix(line, fileWord))
 	}
 	return readsOnly(line)
 }
@@ -83,12 +89,13 @@ func (c *stepper) list(key string, steps []stepSpec, each bool) []step {
 	for i, s := range steps {
 		all = append(all, c.step(fmt.Sprintf("%s[%d]", key, i), s, each))
 	}
+	c.tidied(key, all)
 	return all
 }
 
 func (c *stepper) step(key string, s stepSpec, each bool) step {
 	out := step{
-		run: s.Run, facts: s.Facts, keep: s.Keep, sealed: s.Sealed, partial: s.Partial,
+		run: s.Run, facts: s.Facts, keep: s.Keep, sealed: s.Sealed, saved: s.Unsaved, as: s.As, partial: s.Partial,
 		optional: s.Optional, when: c.pattern(key+".when", s.When), also: s.Also, missing: s.Missing, moves: s.Moves,
 	}
 	if c.spec.Road == "https" {
@@ -99,8 +106,13 @@ func (c *stepper) step(key string, s stepSpec, each bool) step {
 		out.run, out.http = s.Request, c.request(key, s, as, each)
 	} else if c.spec.Road == "snmp" {
 		out.run, out.words = c.sent(key, s), s.Transfer
+	} else if len(s.Get) > 0 {
+		out.run, out.file = c.got(key, s, each), true
 	} else {
 		c.asked(key, s, each)
+	}
+	if s.Unsaved && (s.Keep == "" || s.Keep == configs.MainFile || s.Sealed) {
+		c.wrong("%s.unsaved: is for the saved configuration, a text beside %s", key, configs.MainFile)
 	}
 	if (s.When != "" || s.Each != "" && len(out.run) == 0) && !c.kept[configs.MainFile] {
 		c.wrong("%s: looks into %s, which no step before it keeps", key, configs.MainFile)
@@ -152,7 +164,11 @@ func (c *stepper) asked(key string, s stepSpec, each bool) {
 		if each {
 			command = strings.ReplaceAll(command, eachWord, "a1")
 		}
-		if err := readsOnly(command); err != nil {
+		err := readsOnly(command)
+		if s.Also == "backup-file" && !each && (saves(command) >= 0 || removes(command) >= 0) {
+			err = nil
+		}
+		if err != nil {
 			c.wrong("%s.run: %v", key, err)
 		}
 	}

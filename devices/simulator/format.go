@@ -47,10 +47,10 @@ func (t *Transcript) sections() map[string][]byte {
 		out[greetingSection] = []byte(encode(t.Greeting))
 	}
 	for command, answer := range t.Answers {
-		out[command] = []byte(encode(answer))
+		out[command] = encodeAnswer(command, answer)
 	}
 	for command, answer := range t.Again {
-		out[againPrefix+command] = []byte(encode(answer))
+		out[againPrefix+command] = encodeAnswer(command, answer)
 	}
 	for file, text := range t.Kept {
 		out[keptPrefix+file] = []byte(encode(Answer{text}))

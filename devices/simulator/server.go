@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -179,6 +180,15 @@ func (s *Server) channel(ctx context.Context, ch ssh.Channel, requests <-chan *s
 		case r.Type == "shell" && !busy && s.Device.T.Prompt != "":
 			_ = r.Reply(true, nil)
 			play(func() (uint32, error) { return 0, s.Device.Shell(ctx, ch) })
+		case r.Type == "subsystem" && !busy && s.Device.gives("sftp") && ssh.Unmarshal(r.Payload, &exec) == nil && exec.Command == "sftp":
+			_ = r.Reply(true, nil)
+			play(func() (uint32, error) { return 0, s.sftp(ctx, ch) })
+		case r.Type == "exec" && !busy && s.Device.gives("scp") && ssh.Unmarshal(r.Payload, &exec) == nil && strings.HasPrefix(exec.Command, "scp -f "):
+			_ = r.Reply(true, nil)
+			play(func() (uint32, error) {
+				status, err := s.Device.scp(ctx, strings.TrimPrefix(exec.Command, "scp -f "), ch)
+				return uint32(status), err //nolint:gosec // 0 or 1
+			})
 		case r.Type == "exec" && !busy && s.Device.T.HasExec() && ssh.Unmarshal(r.Payload, &exec) == nil:
 			_ = r.Reply(true, nil)
 			play(func() (uint32, error) {

@@ -20,6 +20,11 @@
 //     and an unprivileged session is not given them;
 //   - transfer says which objects an SNMP Set makes the device send the section
 //     "transfer" with, and how it tells of it: see Transfer;
+//   - a section named "file /path" is a file that can be fetched by SFTP and SCP
+//     (files: sftp, or scp, where only one of them does); "again/file /path" is
+//     the file later. It is sent byte for byte; a first line "base64:" says that
+//     what follows is the file's bytes in base64. Where config names it the faults
+//     concern it: its size is announced as if nothing were wrong;
 //   - snmp values are integers, strings, or strings with net-snmp's names of
 //     types ("TimeTicks: 123", "OID: .1.3.6", "Gauge32: 5", "Hex-STRING: 00 1a").
 //
@@ -63,6 +68,7 @@ type Transcript struct {
 	Silent     []string          `yaml:"silent"`   // commands answered by nothing but the prompt
 	Modes      map[string]string `yaml:"modes"`    // commands that change the prompt, and to what
 	More       More              `yaml:"more"`     // for Fault.PageLines
+	Files      string            `yaml:"files"`    // how its files are fetched: sftp or scp; empty: both
 	Config     []string          `yaml:"config"`   // commands that show a configuration; empty: that with the longest answer
 	HTTP       *Web              `yaml:"http"`     // it has an API
 	Transfer   *Transfer         `yaml:"transfer"` // it sends its configuration when told to by SNMP
@@ -120,6 +126,7 @@ const (
 	goneSection     = "gone"
 	againPrefix     = "again/"
 	keptPrefix      = "kept/"
+	filePrefix      = "file "
 )
 
 // Parse reads a transcript. Errors name the file, the section and, within
@@ -171,6 +178,15 @@ func (t *Transcript) section(name string, data []byte) error {
 	switch {
 	case name == greetingSection:
 		t.Greeting = answer
+	case strings.HasPrefix(strings.TrimPrefix(name, againPrefix), filePrefix):
+		if answer, err = decodeFile(data, answer); err != nil {
+			return err
+		}
+		if again {
+			t.Again[command] = answer
+		} else {
+			t.Answers[name] = answer
+		}
 	case again:
 		t.Again[command] = answer
 	case kept && len(answer) > 1:
@@ -277,6 +293,8 @@ func (t *Transcript) check() error {
 		return errors.New("driver is missing")
 	case t.Echo != "" && t.Echo != "char" && t.Echo != "line" && t.Echo != "none":
 		return fmt.Errorf("echo is char, line or none, not %q", t.Echo)
+	case t.Files != "" && t.Files != "sftp" && t.Files != "scp":
+		return fmt.Errorf("files is sftp or scp, not %q", t.Files)
 	case t.UserPrompt != "" && (t.Enable == nil || t.Enable.Run == ""):
 		return errors.New("user_prompt without enable: there is no way to the prompt")
 	case t.SignIn != nil && t.SignIn.Password == "":
