@@ -41,6 +41,7 @@ type settings struct {
 	Listen    string            `yaml:"listen"` // host:port of /healthz, /readyz and /metrics; empty: none
 	Schedules []scheduleSetting `yaml:"schedules"`
 	Events    *eventsSetting    `yaml:"events"`
+	Receive   *receiveSetting   `yaml:"receive"`
 	Tell      *tellSetting      `yaml:"tell"`
 	Scrub     scrubSetting      `yaml:"scrub"`
 	Retention retentionSetting  `yaml:"retention"`
@@ -143,7 +144,8 @@ type snmpSetting struct {
 	Auth      snmpProtocol  `yaml:"auth"`
 	Privacy   snmpProtocol  `yaml:"privacy"`
 	Context   string        `yaml:"context"`
-	Port      int           `yaml:"port"` // of the agents; 161 by default
+	Port      int           `yaml:"port"`  // of the agents; 161 by default
+	Write     *snmpSetting  `yaml:"write"` // who asks devices to send their configuration (also: [transfer]), and for nothing else
 }
 
 type snmpProtocol struct {
@@ -239,6 +241,9 @@ func (s *settings) check() error {
 		return errors.New("master: say one of file, env, command")
 	}
 	if err := s.checkService(); err != nil {
+		return err
+	}
+	if err := s.checkReceive(); err != nil {
 		return err
 	}
 	return s.checkCustomers()

@@ -16,6 +16,7 @@ import (
 	"belay/configs/history"
 	"belay/configs/outbox"
 	"belay/devices"
+	"belay/devices/receive"
 	"belay/devices/ssh"
 	"belay/drivers"
 	"belay/store/git"
@@ -43,7 +44,8 @@ type workspace struct {
 	alarms    *alarm.Bell
 	history   *history.History
 	now       func() time.Time
-	sessions  chan struct{} // one for each session that may be open
+	sessions  chan struct{}     // one for each session that may be open
+	incoming  *receive.Receiver // takes what devices were asked to send; nil: none was yet
 
 	opening sync.Mutex
 	systems map[string]configs.Documentation // those opened so far, by their name in the settings
@@ -110,7 +112,7 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 		HostKeys: &pins{ledger: w.ledger, by: w.by, now: p.now, firstUse: o.firstUse || s.HostKeys == "first-use"},
 		Hosts:    hosts, Now: p.now,
 	}
-	w.puller = &drivers.Puller{Catalog: w.catalog, Dial: w.dial, DialHTTPS: w.dialHTTPS(w.apis(w.dialer.HostKeys.(*pins))), Now: p.now}
+	w.puller = &drivers.Puller{Catalog: w.catalog, Dial: w.dial, DialHTTPS: w.dialHTTPS(w.apis(w.dialer.HostKeys.(*pins))), Agent: w.sender, Now: p.now}
 	w.backup = &configs.Backup{
 		Puller: w.puller, Repository: w.store, Sealer: w.vault, Provers: []configs.Prover{w.store},
 		CheckLog: w.ledger, Quarantine: w.ledger, Now: p.now, Pause: time.Second, Turn: turns(),
@@ -124,6 +126,9 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 
 // close unwinds what open opened.
 func (w *workspace) close() {
+	if w.incoming != nil {
+		w.incoming.Close()
+	}
 	if w.ledger != nil {
 		_ = w.ledger.Close() // all that was acknowledged is on disk
 	}
