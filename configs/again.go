@@ -91,18 +91,28 @@ func (b *Backup) take(ctx context.Context, d devices.Device, c Capture, o Order)
 			r.checks[i].Detail = "the file names no serial number; " + o.Vouched
 		}
 	}
-	if n := sizeOf(kept); n > 0 && !o.Successor {
-		r.checks = append(r.checks, checkSize(r.size(), n))
+	if before := sizeOf(kept); before.all > 0 && !o.Successor {
+		r.checks = append(r.checks, checkSize(r.size(), before))
 	}
 	res = b.settle(ctx, d, o, r, kept, res)
 	res.Verified, res.Attested = false, o.Vouched
 	return res
 }
 
-// sizeOf is the size of redacted texts in bytes.
-func sizeOf(texts []Text) (n int) {
-	for _, t := range texts {
-		n += t.Clean.Len()
+// sizes are those of one snapshot's texts, in bytes. The configuration is told
+// apart: beside it may stand more than it is long.
+type sizes struct{ main, all int }
+
+func (s *sizes) add(name string, n int) {
+	if s.all += n; name == MainFile {
+		s.main += n
 	}
-	return n
+}
+
+// sizeOf is the size of redacted texts.
+func sizeOf(texts []Text) (s sizes) {
+	for _, t := range texts {
+		s.add(t.Name, t.Clean.Len())
+	}
+	return s
 }

@@ -86,17 +86,17 @@ func (r reading) agrees(other []Text) bool {
 	return true
 }
 
-func (r reading) size() int { return sizeOf(r.texts) }
+func (r reading) size() sizes { return sizeOf(r.texts) }
 
 // sent is the size of the texts as the device sent them, which is how the
 // quarantine counts.
-func (r reading) sent() (n int) {
+func (r reading) sent() (s sizes) {
 	for _, f := range r.Files {
 		if !f.Sealed {
-			n += len(f.Raw)
+			s.add(f.Name, len(f.Raw))
 		}
 	}
-	return n
+	return s
 }
 
 // pull reads a device; one that did not answer is asked once more.
@@ -262,7 +262,7 @@ func (b *Backup) whole(ctx context.Context, d devices.Device, o Order, last *Ver
 		if err != nil {
 			return r, err
 		}
-		if before > 0 {
+		if before.all > 0 {
 			r.checks = append(r.checks, checkSize(size(r), before))
 		}
 		if bad := failing(r.checks); len(bad) > 0 {
@@ -293,30 +293,30 @@ func final(bad []Check) bool {
 
 // sizeBefore is the size that a reading is compared with: that of the standing
 // version, or where a person vouches for a shrink that of what was refused.
-func (b *Backup) sizeBefore(ctx context.Context, d devices.Device, o Order, kept []Text) (int, error) {
+func (b *Backup) sizeBefore(ctx context.Context, d devices.Device, o Order, kept []Text) (sizes, error) {
 	if o.Successor {
-		return 0, nil
+		return sizes{}, nil
 	}
 	if o.Vouched == "" {
 		return sizeOf(kept), nil
 	}
 	held, ok, err := b.Quarantine.Held(ctx, d.ID())
 	if err != nil {
-		return 0, err
+		return sizes{}, err
 	}
 	if !ok {
-		return 0, &devices.Error{Kind: devices.Usage, Op: "accept", Device: d.String(), Err: errors.New("nothing of this device is in quarantine"), Hint: "belay capture " + d.String()}
+		return sizes{}, &devices.Error{Kind: devices.Usage, Op: "accept", Device: d.String(), Err: errors.New("nothing of this device is in quarantine"), Hint: "belay capture " + d.String()}
 	}
 	for _, c := range failing(held.Checks) {
 		if c.Name != CheckSize {
-			return 0, &devices.Error{Kind: devices.Refused, Op: "accept", Device: d.String(), Err: fmt.Errorf("%s: %s", c.Name, c.Detail),
+			return sizes{}, &devices.Error{Kind: devices.Refused, Op: "accept", Device: d.String(), Err: fmt.Errorf("%s: %s", c.Name, c.Detail),
 				Hint: "only a configuration that is whole but much smaller can be vouched for"}
 		}
 	}
-	size := 0
+	var size sizes
 	for _, s := range held.Originals {
 		if !s.Alone {
-			size += s.Size
+			size.add(s.Name, s.Size)
 		}
 	}
 	return size, nil

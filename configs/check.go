@@ -192,12 +192,16 @@ func (b *Backup) foreign(ctx context.Context, d devices.Device, serials []string
 	return "", nil
 }
 
-// checkSize compares with the last version: a copy half as long or less is
-// taken for a cut one until a person says otherwise.
-func checkSize(now, before int) Check {
-	c := Check{Name: CheckSize, OK: now*2 > before, Detail: fmt.Sprintf("%d bytes, before %d", now, before)}
+// checkSize compares with the last version: a copy half as long or less, the
+// configuration alone or all its texts together, is taken for a cut one until a
+// person says otherwise.
+func checkSize(now, before sizes) Check {
+	if now.main*2 > before.main || before.main == 0 {
+		now.main, before.main = now.all, before.all
+	}
+	c := Check{Name: CheckSize, OK: now.main*2 > before.main, Detail: fmt.Sprintf("%d bytes, before %d", now.main, before.main)}
 	if !c.OK {
-		c.Detail = fmt.Sprintf("%d bytes, half or less of the %d kept before", now, before)
+		c.Detail = fmt.Sprintf("%d bytes, half or less of the %d kept before", now.main, before.main)
 	}
 	return c
 }

@@ -65,7 +65,7 @@ func (b *Backup) keep(ctx context.Context, d devices.Device, o Order, r reading,
 
 // readBack proves that what is on disk is what was read.
 func (b *Backup) readBack(ctx context.Context, v Version, r reading, same bool) (Proof, error) {
-	p := Proof{Name: "read back", Done: true, OK: true, At: b.Now(), Detail: fmt.Sprintf("%d bytes", r.size())}
+	p := Proof{Name: "read back", Done: true, OK: true, At: b.Now(), Detail: fmt.Sprintf("%d bytes", r.size().all)}
 	err := b.compare(ctx, v, r, same)
 	if err != nil {
 		p.OK, p.Detail = false, err.Error()

@@ -155,6 +155,23 @@ func TestAShrinkIsVouchedForByTheTextAndNotByTheArtifact(t *testing.T) {
 	wantGood(t, s.capture(configs.Order{Vouched: "ports were removed"}, tiny), configs.Kept)
 }
 
+// Beside the configuration may stand texts that are longer than it is.
+func TestAConfigurationThatShrankIsRefusedThoughMoreStandsBeside(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	beside := func(a answer, text string) answer {
+		a.capture.Files = append(slices.Clone(a.capture.Files), configs.File{Name: "vlans.txt", Raw: []byte(text), Text: []byte(text)})
+		return a
+	}
+	vlans := strings.Repeat("vlan 7\n", 2000)
+	wantGood(t, s.capture(configs.Order{}, beside(says(marked, config(100)), vlans)), configs.Kept)
+	small := beside(says(marked, config(30)), vlans)
+	wantFailed(t, s.capture(configs.Order{}, small, small).Checks, configs.CheckSize)
+	none := beside(says(marked, config(100)), "vlan 1\n")
+	wantFailed(t, s.capture(configs.Order{}, none, none).Checks, configs.CheckSize)
+	wantGood(t, s.capture(configs.Order{Vouched: "they were removed"}, none), configs.Kept)
+}
+
 func TestAFurtherTextIsHeldToItsOwnRules(t *testing.T) {
 	t.Parallel()
 	for text, whole := range map[string]bool{"vlan 1\nend\n": true, "vlan 1\n": false} {
