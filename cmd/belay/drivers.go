@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,25 +42,15 @@ func (p *program) driversList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows := [][]string{{"DRIVER", "SYSTEM", "ROAD", "WHOLE BY", "GRADE", "TRANSCRIPTS", "ALSO CALLED"}}
-			for _, d := range c.All() {
-				var proofs []string
-				if d.Rules.Complete.Ends != nil {
-					proofs = append(proofs, "end mark")
-				}
-				if n := d.Rules.Complete.Agree; n > 1 {
-					proofs = append(proofs, strconv.Itoa(n)+" readings")
-				}
-				whole := strings.Join(proofs, ", ")
-				n := len(c.Transcripts(d.Name))
+			rows := [][]string{{"DRIVER", "SYSTEM", "ROAD", "GRADE", "WHOLE BY", "TRANSCRIPTS", "PROVEN ON", "MISSING FOR A RESTORE", "ALSO CALLED"}}
+			for _, s := range c.Scorecard() {
 				if p.json {
-					if err := p.printJSON(map[string]any{"driver": d.Name, "title": d.Title, "road": d.Road(), "whole": whole, "grade": d.Rules.Grading.Level,
-						"missing": d.Rules.Grading.Missing, "transcripts": n, "aliases": d.Aliases, "origin": d.Origin}); err != nil {
+					if err := p.printJSON(s); err != nil {
 						return err
 					}
 					continue
 				}
-				rows = append(rows, []string{d.Name, d.Title, d.Road(), whole, string(d.Rules.Grading.Level), strconv.Itoa(n), strings.Join(d.Aliases, " ")})
+				rows = append(rows, []string{s.Driver, s.Title, s.Road, string(s.Grade), s.Whole, strconv.Itoa(s.Transcripts), s.ProvenOn(), brief(s.Missing), strings.Join(s.Aliases, " ")})
 			}
 			if !p.json {
 				columns(p.out, rows)
@@ -82,7 +73,7 @@ func (p *program) driversShow() *cobra.Command {
 				return err
 			}
 			if p.json {
-				return p.printJSON(map[string]any{"driver": d.Name, "title": d.Title, "aliases": d.Aliases, "commands": d.Commands(), "account": d.Account, "source": d.Source, "origin": d.Origin})
+				return p.printJSON(map[string]any{"driver": d.Name, "title": d.Title, "aliases": d.Aliases, "commands": d.Commands(), "account": d.Account, "source": d.Source, "origin": d.Origin, "scorecard": score(c, d)})
 			}
 			fmt.Fprintf(p.out, "%s: %s\nalso called: %s\norigin: %s\nrests on: %s\n\ncommands, all of which only read:\n", d.Name, d.Title, strings.Join(d.Aliases, " "), d.Origin, strings.TrimSpace(d.Source))
 			for _, command := range d.Commands() {
@@ -95,6 +86,8 @@ func (p *program) driversShow() *cobra.Command {
 			for _, l := range d.Rules.Grading.Lower {
 				fmt.Fprintf(p.out, "  %s where: %s\n", l.Level, strings.TrimSpace(l.Missing))
 			}
+			s := score(c, d)
+			fmt.Fprintf(p.out, "\nroad: %s\nwhole by: %s\ntranscripts: %d\nproven on: %s\n", s.Road, s.Whole, s.Transcripts, strings.Join(s.Proven, "; "))
 			fmt.Fprintf(p.out, "\nan account for Belay:\n%s", d.Account)
 			if text, ok := c.Source(d.Name); ok {
 				fmt.Fprintf(p.out, "\nthe driver file:\n\n%s", text)
@@ -102,6 +95,22 @@ func (p *program) driversShow() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// brief is the beginning of a text, for a column; show and --json have all of it.
+func brief(text string) string {
+	const wide = 48
+	r := []rune(strings.Join(strings.Fields(text), " "))
+	if len(r) <= wide {
+		return string(r)
+	}
+	return string(r[:wide-1]) + "…"
+}
+
+// score is what can be expected of one driver.
+func score(c *drivers.Catalog, d *drivers.Driver) drivers.Score {
+	all := c.Scorecard()
+	return all[slices.IndexFunc(all, func(s drivers.Score) bool { return s.Driver == d.Name })]
 }
 
 func (p *program) driversTry() *cobra.Command {
