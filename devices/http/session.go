@@ -185,9 +185,6 @@ func (s *Session) Do(ctx context.Context, r Request) (Answer, error) {
 		HTTPClient: &client, RetryMax: tries - 1, CheckRetry: t.again, Backoff: t.wait,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
-	if r.Once {
-		again.RetryMax = 0
-	}
 	resp, err := again.Do(req)
 	if err != nil {
 		return Answer{}, s.lost(ctx, err)

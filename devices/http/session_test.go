@@ -103,8 +103,9 @@ func TestNothingIsSentAnywhereElse(t *testing.T) {
 		"of what was posted":       {"/there", "POST", false},
 		"round and round":          {"/", "GET", false},
 	} {
+		var asked atomic.Int32
 		s := standin(t, func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/there" {
+			if asked.Add(1); r.URL.Path == "/there" {
 				return
 			}
 			http.Redirect(w, r, c.to, http.StatusFound)
@@ -117,6 +118,9 @@ func TestNothingIsSentAnywhereElse(t *testing.T) {
 			continue
 		}
 		wants(t, err, devices.NotAllowed, "redirects")
+		if n := asked.Load(); n > 1 && c.to != "/" || n > 4 {
+			t.Errorf("%s: %d requests came", name, n)
+		}
 	}
 }
 

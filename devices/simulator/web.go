@@ -198,7 +198,12 @@ func (s *WebServer) fill(text string) string {
 func (s *WebServer) enters(r *http.Request, body string) bool {
 	t := s.Device.T.HTTP
 	user, password, _ := r.BasicAuth()
-	good := (!t.Basic || s.Device.admits(user, password)) && body == s.fill(t.Body) && !s.Device.fault().RefuseLogin
+	want := s.fill(t.Body)
+	if r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
+		l := s.Device.login()
+		want = strings.NewReplacer("{user}", url.QueryEscape(l.User), "{password}", url.QueryEscape(l.Password)).Replace(t.Body)
+	}
+	good := (!t.Basic || s.Device.admits(user, password)) && body == want && !s.Device.fault().RefuseLogin
 	if !good {
 		if !t.Basic {
 			s.Device.count(func(seen *Seen) { seen.Refused++ })
