@@ -68,8 +68,9 @@ func (e *errand) Reached() devices.Reached {
 	if e.d.transfer.by == receive.TFTP {
 		r.Weak = append(r.Weak, string(receive.TFTP))
 	}
-	if e.Write.Community.Reveal() != "" {
+	if !e.Write.Community.IsZero() {
 		r.Weak = append(r.Weak, "snmp-2c")
+		r.Unproven = "asked by SNMP 2c: nothing but its address and what it says of itself proves which device it is"
 	}
 	return r
 }
