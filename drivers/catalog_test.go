@@ -226,6 +226,18 @@ func TestOtherToolsNamesLead(t *testing.T) {
 		"pfsense":           "pfsense pf_sense",
 		"opnsense":          "opnsense OPNsense",
 		"frr":               "frr frrouting",
+		"cumulus":           "cumulus cumulus_linux cumulus-linux nvue nclu",
+		"nvidia_onyx":       "onyx mlnxos mellanox mellanox_mlnxos mellanox-onyx",
+		"nokia_sros":        "sros nokia_sros alcatel_sros nokia-sros timos",
+		"alcatel_aos6":      "aos aos6",
+		"alcatel_aos8":      "aos7 aos8 alcatel_aos omniswitch",
+		"sonic":             "sonic edgecore_sonic asternos",
+		"dell_sonic":        "dell_sonic enterprise_sonic",
+		"openwrt":           "openwrt OpenWrt lede",
+		"tnsr":              "tnsr netgate_tnsr",
+		"garderos":          "garderos garderos_grs",
+		"perle":             "perle perle_iolan",
+		"ciena_saos10":      "saos10 ciena_saos10",
 	} {
 		for name := range strings.FieldsSeq(names) {
 			if d, err := c.Find(name); err != nil || d.Name != driver {
