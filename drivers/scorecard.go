@@ -26,9 +26,9 @@ type Score struct {
 }
 
 // Identified tells whether the driver says how such a device is known, before
-// anybody logs in or by its first answer.
+// anybody logs in or by its first answer. What is behind a public service is not met.
 func (d *Driver) Identified() bool {
-	return d.fits != nil || d.Like != "" || !reflect.ValueOf(d.Signs).IsZero()
+	return d.api != nil && d.api.public || d.fits != nil || d.Like != "" || !reflect.ValueOf(d.Signs).IsZero()
 }
 
 // ProvenOn is what it was run against, in short.

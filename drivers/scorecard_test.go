@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"belay/drivers"
 )
 
@@ -40,7 +38,14 @@ func TestTheScorecardInTheReadmeIsTrue(t *testing.T) {
 		}
 		return
 	}
-	t.Errorf("the scorecard is another one now (-README +drivers), go test ./drivers -run Scorecard -update rewrites it:\n%s", cmp.Diff(stands, want))
+	var rows []string
+	for row := range strings.Lines(want) {
+		if !strings.Contains(stands, row) {
+			driver, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " ")
+			rows = append(rows, driver)
+		}
+	}
+	t.Errorf("the scorecard is another one now (%s), go test ./drivers -run Scorecard -update rewrites it", strings.Join(rows, " "))
 }
 
 var provenForm = regexp.MustCompile(`^(?:transcript|recording: \S.*|real: \S.*)$`)

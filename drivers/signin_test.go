@@ -124,3 +124,38 @@ func TestADeviceThatTakesNoneIsLoggedInToOverSSH(t *testing.T) {
 		t.Errorf("%s %s", res.Result, res.Error)
 	}
 }
+
+// TestNoEnterIsTypedBeforeASlowDeviceAsks: it would be an empty user, and a wrong
+// login.
+func TestNoEnterIsTypedBeforeASlowDeviceAsks(t *testing.T) {
+	t.Parallel()
+	h := &hand{play: func(_ int, k *talk) {
+		time.Sleep(3300 * time.Millisecond)
+		k.say("User Name: ")
+		if user, _ := k.line(); user != "belay" {
+			k.say("\r\nno such user")
+			return
+		}
+		k.say("\r\nPassword: ")
+		time.Sleep(3300 * time.Millisecond)
+		if password, _ := k.line(); password != "canary-login" {
+			return
+		}
+		time.Sleep(3300 * time.Millisecond) // it asks a RADIUS server
+		k.say("\r\nfw# ")
+		for {
+			line, ok := k.line()
+			if !ok || line == "exit" {
+				return
+			}
+			k.say(line + "\r\n" + map[string]string{"show version": "Serial: ACME0001\r\n", "show running-config": "version 1.2\r\nhostname fw\r\nend\r\n"}[line] + "fw# ")
+		}
+	}}
+	box := askingBox(t, "", "")
+	pull := h.puller(t)
+	pull.Catalog, pull.Idle = box.c, 20*time.Second
+	b, r := backup(pull)
+	if res, _ := capture(t, b, r, box.p.device()); res.Result != configs.Kept {
+		t.Errorf("%s %s, typed %d lines", res.Result, res.Error, len(h.typed()))
+	}
+}
