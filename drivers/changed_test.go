@@ -21,6 +21,15 @@ func lines() map[string]map[string]string {
 			"9: *Mar  1 00:01:02: %SYS-5-RESTART: System restarted --":                                                                                      "",
 			"9: *Mar  1 00:01:02: %SEC_LOGIN-4-LOGIN_FAILED: Login failed [user: %SYS-5-CONFIG_I: Configured from console by boss on] [Source: 192.0.2.66]": "",
 		},
+		"cisco_iosxr": {
+			"RP/0/RP0/CPU0:Sep 25 23:27:22.691 UTC: config[67726]: %MGBL-CONFIG-6-DB_COMMIT : Configuration committed by user 'jm'. Use 'show configuration commit changes 1000000024' to view the changes.": "jm",
+			"RP/0/RP0/CPU0:Sep 25 23:27:22.691 UTC: exec[68001]: %SECURITY-LOGIN-6-AUTHEN_SUCCESS : Successfully authenticated user 'jm' from 'console' on 'con0_RP0_CPU0'":                                  "",
+		},
+		"hpe_comware": {
+			"Jan  1 07:30:19 2000 sw1 %%10CFGMAN/5/CFGMAN_CFGCHANGED(l): -DevIP=192.0.2.2; -EventIndex=12-CommandSource=2-ConfigSource=4-ConfigDestination=2; Configuration changed.": "-",
+			"%Jan  1 07:30:19:542 2000 sw1 CFGMAN/5/CFGMAN_CFGCHANGED: -EventIndex=12-CommandSource=2-ConfigSource=4-ConfigDestination=2; Configuration is changed.":                  "-",
+			"Jan  1 07:30:24 2000 sw1 %%10SHELL/5/SHELL_LOGIN: x CFGMAN/5/CFGMAN_CFGCHANGED logged in from 192.0.2.66.":                                                               "",
+		},
 		"cisco_nxos": {
 			"2014 Jun 29 19:20:57 Nexus-7000 %VSHD-5-VSHD_SYSLOG_CONFIG_I: Configured from vty by admin on 172.30.0.1@pts/0": "admin",
 			": 2017 Jul 28 14:42:46 UTC: %AUTHPRIV-6-SYSTEM_MSG: pam_unix(dcos_sshd:session): session opened for user luke":  "",
