@@ -94,11 +94,16 @@ func (p *program) runBefore(ctx context.Context, w *workspace, d devices.Device,
 		}
 		opening.New = comes
 	}
-	if err := p.beforeUnsaved(ctx, w, d); err != nil {
+	told, err := p.beforeUnsaved(ctx, w, d)
+	if err != nil {
 		return err
 	}
 	w.office.Patience = technicianPatience
 	c, r, a, err := w.desk.Before(ctx, d, opening)
+	if r.Unsaved && !told { // only this reading has found it
+		_, bad := p.beforeUnsaved(ctx, w, d)
+		err = errors.Join(err, bad)
+	}
 	err = p.tellTaken(ctx, w, c, r, &a, err)
 	w.tellNow(ctx, p)
 	return err
@@ -274,13 +279,13 @@ func clock(t, now time.Time) string {
 
 // beforeUnsaved tells a technician, and whoever hears alarms, that a device would
 // not start with the configuration that it runs.
-func (p *program) beforeUnsaved(ctx context.Context, w *workspace, d devices.Device) error {
-	since, ok, err := watch.Unsaved(ctx, w.ledger, d.ID())
+func (p *program) beforeUnsaved(ctx context.Context, w *workspace, d devices.Device) (told bool, err error) {
+	lost, ok, err := watch.Unsaved(ctx, w.ledger, d.ID())
 	if err != nil || !ok {
-		return err
+		return false, err
 	}
-	what := unsavedSince(since, time.Local)
+	what := unsavedSince(lost, time.Local)
 	warn(p.err, "%s: %s: a restart would undo it", d, what)
-	return w.alarms.Raise(ctx, configs.Alarm{Cause: configs.AlarmUnsaved, Customer: d.Customer, Device: d.ID(), What: d.String() + " is about to be replaced; " + what,
+	return true, w.alarms.Raise(ctx, configs.Alarm{Cause: configs.AlarmUnsaved, Customer: d.Customer, Device: d.ID(), What: d.String() + " is about to be replaced; " + what,
 		Hint: "save the configuration on the device, then belay before " + d.String(), At: p.now()})
 }

@@ -95,6 +95,9 @@ func (t *teller) tell(r configs.Result) {
 	for _, m := range r.Missing {
 		fmt.Fprintf(&b, "%smissing: %s\n", indent, strings.TrimSpace(m))
 	}
+	if r.Unsaved {
+		fmt.Fprintf(&b, "%sunsaved: a restart would undo changes: save the configuration on the device\n", indent)
+	}
 	for _, w := range r.Warnings {
 		fmt.Fprintf(&b, "%swarning: %s\n", indent, w)
 	}

@@ -23,10 +23,11 @@ type versionRow struct {
 	Ticket  string         `json:"ticket,omitempty"`
 	Grade   configs.Level  `json:"grade"`
 	Serials []string       `json:"serials,omitempty"`
+	Unsaved bool           `json:"unsaved,omitempty"`
 }
 
 func rowOf(v configs.Version) versionRow {
-	return versionRow{Device: v.ID.Customer() + "/" + v.Name, Version: v.Commit, Taken: v.Taken, By: v.By, Subject: v.Subject, Ticket: v.Ticket, Grade: v.Grade.Level, Serials: v.Identity.Serials}
+	return versionRow{Device: v.ID.Customer() + "/" + v.Name, Version: v.Commit, Taken: v.Taken, By: v.By, Subject: v.Subject, Ticket: v.Ticket, Grade: v.Grade.Level, Serials: v.Identity.Serials, Unsaved: v.Unsaved}
 }
 
 func nothingKept(d devices.Device) error {

@@ -15,6 +15,7 @@ import (
 	"belay/configs/change"
 	"belay/configs/history"
 	"belay/configs/outbox"
+	"belay/configs/watch"
 	"belay/devices"
 	"belay/devices/receive"
 	"belay/devices/ssh"
@@ -119,6 +120,13 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 	}
 	w.openOffice(ctx, p)
 	w.alarms = w.openTell(p)
+	w.backup.Saved = func(ctx context.Context, d devices.Device, unsaved bool, at time.Time) error {
+		over, err := watch.Found(ctx, w.ledger, d.ID(), unsaved, at)
+		if err == nil && over {
+			err = w.alarms.Clear(ctx, configs.Alarm{Cause: configs.AlarmUnsaved, Customer: d.Customer, Device: d.ID()})
+		}
+		return err
+	}
 	w.openCanaries()
 	w.openHistory()
 	return w, nil

@@ -67,19 +67,23 @@ func (w *workspace) digestSchedule(ctx context.Context, in *report.Input) error 
 // digestUnsaved adds the devices that would start with another configuration.
 func (w *workspace) digestUnsaved(ctx context.Context, in *report.Input) error {
 	for _, d := range in.Devices {
-		since, ok, err := watch.Unsaved(ctx, w.ledger, d.ID())
+		lost, ok, err := watch.Unsaved(ctx, w.ledger, d.ID())
 		if err != nil {
 			return err
 		}
 		if ok {
-			in.Unsaved = append(in.Unsaved, report.Note{Customer: d.Customer, Device: d.ID(), What: unsavedSince(since, in.Now.Location())})
+			in.Unsaved = append(in.Unsaved, report.Note{Customer: d.Customer, Device: d.ID(), What: unsavedSince(lost, in.Now.Location())})
 		}
 	}
 	return nil
 }
 
-// unsavedSince says what a device itself last said.
-func unsavedSince(since time.Time, zone *time.Location) string {
+// unsavedSince says what was found when the device was read, or what it last said itself.
+func unsavedSince(lost watch.Lost, zone *time.Location) string {
+	since := lost.Since
+	if lost.Read {
+		return "since " + since.In(zone).Format("2006-01-02 15:04") + " at the latest it runs a configuration that is not saved"
+	}
 	return "by its own word its configuration was touched at " + since.In(zone).Format("2006-01-02 15:04") + " and not saved since"
 }
 

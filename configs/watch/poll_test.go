@@ -170,8 +170,9 @@ func TestChangesThatAreNotSavedAreRememberedUntilTheyAre(t *testing.T) {
 	play(t, func(s *Settings) { s.Ask = b.ask; b.booted = time.Now().Add(-time.Hour) }, func(s *scene) {
 		unsaved := func(want time.Duration) {
 			t.Helper()
-			since, ok, err := Unsaved(s.t.Context(), s.marks, "acme/sw-1")
-			if err != nil || ok != (want != 0) || ok && since.Sub(s.began).Round(time.Second) != want {
+			lost, ok, err := Unsaved(s.t.Context(), s.marks, "acme/sw-1")
+			since := lost.Since
+			if err != nil || lost.Read || ok != (want != 0) || ok && since.Sub(s.began).Round(time.Second) != want {
 				t.Errorf("since %v, %v, %v; want %v", since.Sub(s.began), ok, err, want)
 			}
 		}

@@ -12,7 +12,8 @@ import (
 // A Lost is what a restart would lose: a device says that its configuration was
 // touched after it was last saved.
 type Lost struct {
-	Since time.Time `json:"since"` // when it was last touched, by our clock
+	Since time.Time `json:"since"`          // when it was last touched, by our clock
+	Read  bool      `json:"read,omitempty"` // found by a reading, the first that did; else the device was asked by SNMP
 }
 
 // settled is how long after its start a device is done reading its own saved
@@ -42,7 +43,7 @@ func (a *asking) saved(r Reading, now time.Time) *configs.Mark {
 	if a.unsaved != nil && since.Sub(a.unsaved.Since).Abs() < drift {
 		return nil
 	}
-	a.unsaved = &Lost{since}
+	a.unsaved = &Lost{Since: since}
 	text, err := json.Marshal(a.unsaved)
 	if err != nil {
 		return nil
@@ -51,12 +52,30 @@ func (a *asking) saved(r Reading, now time.Time) *configs.Mark {
 	return &mark
 }
 
+// Found notes what a reading of a device found: that its saved configuration is
+// another one than the running one, or that it says so itself. over: that was so
+// and is no more.
+func Found(ctx context.Context, marks configs.Marks, id devices.ID, unsaved bool, at time.Time) (over bool, err error) {
+	_, was, err := configs.ReadMark[Lost](ctx, marks, markFound, string(id))
+	if err != nil || was == unsaved {
+		return false, err
+	}
+	if unsaved {
+		return false, configs.WriteMark(ctx, marks, markFound, string(id), Lost{Since: at, Read: true})
+	}
+	return true, marks.SetMarks(ctx, markFound, configs.Mark{Key: string(id)})
+}
+
 // Unsaved tells since when a device's configuration has been touched and not
-// saved, as the device itself last said. Say no more of it than that: IOS calls
-// it a touch when somebody leaves the configuration mode without an edit; and
-// not ok is no proof of anything, for many devices do not tell, and what one
-// tells is as old as the last time it was asked.
-func Unsaved(ctx context.Context, marks configs.Marks, id devices.ID) (since time.Time, ok bool, err error) {
-	l, ok, err := configs.ReadMark[Lost](ctx, marks, markUnsaved, string(id))
-	return l.Since, ok && err == nil, err
+// saved, as the last reading found, or else as the device itself last said. Say no
+// more of the latter than that: IOS calls it a touch when somebody leaves the
+// configuration mode without an edit; and not ok is no proof of anything, for many
+// devices do not tell, and what one tells is as old as the last time it was asked.
+func Unsaved(ctx context.Context, marks configs.Marks, id devices.ID) (l Lost, ok bool, err error) {
+	for _, kind := range []string{markFound, markUnsaved} {
+		if l, ok, err = configs.ReadMark[Lost](ctx, marks, kind, string(id)); ok || err != nil {
+			return l, ok && err == nil, err
+		}
+	}
+	return Lost{}, false, nil
 }

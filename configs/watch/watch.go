@@ -90,6 +90,7 @@ const (
 	markFlood   = "flood"
 	markChanged = "changed"
 	markUnsaved = "unsaved"
+	markFound   = "unsaved read"
 )
 
 // New makes a Watch. Known and Admit may be asked at once; nothing is decided
