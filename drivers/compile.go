@@ -133,6 +133,7 @@ func compile(name string, s *spec) (*Driver, error) {
 		}
 	}
 	d.prompt = c.pattern("prompt", s.Prompt)
+	d.above = c.pattern("above", s.Above)
 	d.gates = c.questions("gates", s.Gates)
 	d.questions = c.questions("questions", s.Questions)
 	if s.More != nil {

@@ -36,6 +36,7 @@ type Driver struct {
 	logout    string
 	signIn    *credentials
 	prompt    *regexp.Regexp
+	above     *regexp.Regexp // a line of the prompt\'s own above it; may be nil
 	gates     []question
 	questions []question
 	more      *question

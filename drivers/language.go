@@ -25,6 +25,7 @@ type spec struct {
 	Login     *loginSpec  `yaml:"login"` // asked for in the terminal itself, after SSH let us in or by telnet
 	Gates     []askSpec   `yaml:"gates"` // questions before the first prompt
 	Prompt    string      `yaml:"prompt"`
+	Above     string      `yaml:"above"` // a line that stands above the prompt and belongs to it
 	Enable    *enableSpec `yaml:"enable"`
 	More      *askSpec    `yaml:"more"`
 	Questions []askSpec   `yaml:"questions"` // asked in the middle of a session
@@ -71,6 +72,7 @@ type stepSpec struct {
 	Headers  map[string]string `yaml:"headers"`  // of this request alone
 	Body     string            `yaml:"body"`     // of a request that asks with one; its type is in Headers
 	As       string            `yaml:"as"`       // what an answer must be, and how it becomes text: text (default), json (sorted and indented), xml (indented), base64 (left as it is)
+	Only     []string          `yaml:"only"`     // of the objects in the list of a JSON answer only these members become text
 	Pages    string            `yaml:"pages"`    // how the next page of a JSON list is found: link (RFC 8288), or a pattern whose group is the next request
 	Transfer map[string]string `yaml:"transfer"` // words that the driver's transfer puts in: {type: "4"}
 	Each     string            `yaml:"each"`     // for each name that the group finds in the answer, the steps of Pull are taken
@@ -104,6 +106,7 @@ type httpSpec struct {
 	Basic   bool              `yaml:"basic"`    // every request carries user and password as RFC 7617 has it
 	Headers map[string]string `yaml:"headers"`  // of every request but signing in
 	SignOut string            `yaml:"sign_out"` // "POST /logout"
+	Base    string            `yaml:"base"`     // what the path of every step's request begins with
 	As      string            `yaml:"as"`       // of every step that does not say itself
 	Pace    float64           `yaml:"pace"`     // most requests a second; 0: as fast as answers come
 	Cloud   bool              `yaml:"cloud"`    // a public service with a certificate that is checked, not pinned

@@ -20,6 +20,9 @@ const (
 	// nudge is how long the answer to Enter may take before Enter is pressed
 	// once more: some devices throw away what was typed ahead.
 	nudge = 3 * time.Second
+	// renamed is how long nothing may come behind a prompt by another name before
+	// Enter is pressed: mostly such a line is text of the answer.
+	renamed = time.Second
 	// maxPressed is how often Enter is pressed for one answer before the device
 	// is given up: it never shows the same prompt twice.
 	maxPressed = 64
@@ -118,6 +121,7 @@ func (s *shell) settle(login bool, done func(body []byte) bool) (body []byte, er
 	var asked string               // the prompt at which Enter was pressed
 	at := -1                       // length of buf then
 	patient, alone := false, false // waiting for late answers; Enter was pressed after that
+	s.other = ""
 	for {
 		before := len(s.buf)
 		if err := s.read(); err != nil {
@@ -152,6 +156,15 @@ func (s *shell) settle(login bool, done func(body []byte) bool) (body []byte, er
 		}
 		if login && matchLine(s.d.prompt, strings.TrimLeft(tail, " ")) {
 			s.base = baseOf(tail)
+		}
+		if !login && s.below() && s.isAnothers(tail) {
+			if at < 0 || s.other != tail {
+				s.other = tail
+				p.arm(renamed)
+				continue
+			}
+			s.base = baseOf(tail) // somebody renamed it meanwhile
+			asked = tail
 		}
 		if !s.isPrompt(tail) || !login && !s.below() {
 			if at >= 0 || asked != "" || tail == "" && s.passed() {
@@ -188,7 +201,7 @@ func (s *shell) settle(login bool, done func(body []byte) bool) (body []byte, er
 func (s *shell) repeats(b []byte, prompt string, most int) bool {
 	n := 0
 	for line := range strings.Lines(string(configs.Plain(b))) {
-		if line = strings.TrimSpace(line); line == "" {
+		if line = strings.TrimSpace(line); line == "" || s.isAbove(line) {
 			continue
 		}
 		if n++; n > most || !samePrompt(line, prompt) {

@@ -37,6 +37,7 @@ type shell struct {
 	who   whois
 	base  string // what stays of the prompt: "sw-core-1"
 	line  string // the prompt as it was last seen
+	other string // a prompt by another name, behind the text of the last command
 	buf   []byte // all that came since the last command was typed
 	pages []int  // offsets in buf behind each pager question
 	from  int    // what precedes was answered: no question is answered twice
@@ -162,6 +163,16 @@ func (s *shell) isPrompt(line string) bool {
 	return line != "" && matchLine(s.d.prompt, line) && (s.base == "" || baseOf(line) == s.base)
 }
 
+// isAnothers tells whether a line is a prompt as this system has it, by another
+// name than this device's.
+func (s *shell) isAnothers(line string) bool {
+	line = strings.TrimLeft(line, " ")
+	return line != "" && s.base != "" && matchLine(s.d.prompt, line) && baseOf(line) != s.base
+}
+
+// isAbove tells whether a line belongs to the prompt below it.
+func (s *shell) isAbove(line string) bool { return s.d.above != nil && s.d.above.MatchString(line) }
+
 // prompts counts the prompts that end b, one a line, and returns what stands
 // before them.
 func (s *shell) prompts(b []byte) (body []byte, n int) {
@@ -172,11 +183,18 @@ func (s *shell) prompts(b []byte) (body []byte, n int) {
 			e--
 		}
 		start := lineStart(b, e)
-		if e == start || e-start > 1024 || !s.promptsOnly(string(configs.Plain(b[start:e]))) {
+		if e == start || e-start > 1024 {
+			return b[:end], n
+		}
+		line := string(configs.Plain(b[start:e]))
+		switch {
+		case n > 0 && s.isAbove(line):
+		case s.promptsOnly(line), n > 0 && s.other != "" && strings.TrimSpace(line) == strings.TrimSpace(s.other):
+			n++
+		default:
 			return b[:end], n
 		}
 		end = start
-		n++
 	}
 }
 
