@@ -66,3 +66,23 @@ func TestSecretLinesLoseTheirSecretAndNothingElse(t *testing.T) {
 		t.Errorf("%d secret lines and %d look-alikes: 300 of each at least", secrets, alike)
 	}
 }
+
+// TestWhatEverySystemWritesAlikeIsHiddenByEveryDriver tries an address with a login
+// whose password has what divides an address, and a private key that says how it is
+// enciphered, on every driver.
+func TestWhatEverySystemWritesAlikeIsHiddenByEveryDriver(t *testing.T) {
+	t.Parallel()
+	for _, d := range load(t).All() {
+		for _, url := range []string{"ftp://belay:canary@7/x@192.0.2.7/dir", "scp://be@lay:canary7@192.0.2.7", "https://:12345@192.0.2.7/x", "tftp://192.0.2.7:69/a@b"} {
+			clean, report := d.Rules.Redact.Apply([]byte("x "+url+" y\n"), redact.Key{1})
+			want := regexp.MustCompile(`:(canary\S*|12345)@192`).ReplaceAllString("x "+url+" y\n", ":<redacted>@192")
+			if got := hidden.ReplaceAllString(clean.String(), "<redacted>"); got != want || len(report.Gaps) > 0 {
+				t.Errorf("%s: %q became %q (%v)", d.Name, url, got, report.Gaps)
+			}
+		}
+		clean, _ := d.Rules.Redact.Apply([]byte("x\n-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0011\n\nMIIEcanary0123456789\n-----END RSA PRIVATE KEY-----\n"), redact.Key{1})
+		if strings.Contains(clean.String(), "canary") {
+			t.Errorf("%s: a private key became %q", d.Name, clean)
+		}
+	}
+}
