@@ -52,6 +52,14 @@ var lookedAt = []struct{ kind, text string }{
 	{"encrypted value", "set sharedsecret2x ENC «AAAAAAAAAABBBB»"},
 	{"token", "x eyJhbGciOiJI.eyJzdWIiOiIx.c2ln y"},
 	{"token", "Authorization Bearer «abcdefghijklmnop123»"},
+	{"private key", "<tls>«LS0tLS1CRUdJTiBPcGVuVlBOIFN0YXRpYyBrZXkgVjEtLS0tLQ==»</tls>"},
+	{"private key", "«-----BEGIN OpenVPN Static key V1-----\n6acef03f62675b4b1bbd03e53b187727»\n-----END OpenVPN Static key V1-----"},
+	{"private key", "«-----BEGIN PKCS12-----\nMIIGzwIBAzCCBok»\n-----END PKCS12-----"},
+	{"private key", "«---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: RSA Private Key\nMIIFHDBOBgkqhkiG9w0B»\n---- END SSH2 PRIVATE KEY ----"},
+	{"URL with credentials", "set uri \"hooks.slack.com/services/«T0CANARY/B0CANARY/c4n4ry»\""},
+	{"URL with credentials", "url https://acme.webhook.office.com/webhookb2/«1111-2222@3333/IncomingWebhook/abcd/55»"},
+	{"URL with credentials", "url https://discord.com/api/webhooks/«1234/abcd» x"},
+	{"URL with credentials", "url https://api.telegram.org/bot«123456:ABC-DEF/sendMessage»"},
 	{"private key", "<prv>LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1J</prv>"},
 	{"private key", "set private-key \"«-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIFHDBOBgkqhkiG9w0B\n-----END ENCRYPTED PRIVATE KEY-----»\""},
 	{"private key", "«-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIFHDBOBgkqhkiG9w0B»\n\nhostname x"},
@@ -124,6 +132,19 @@ MIIFHDBOBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA
   destination address http https://tools.cisco.com/its/service/oddce/services/DDCEService
 url http://host:8080/a@b
 url ssh://git@host/x
+  key app.key
+  cert app.crt key /Common/app-1.key
+set pki private-key server_1.pem
+ntp server 192.0.2.1 use-vrf management key 1 prefer
+route-map set_community permit 10
+    from community CUSTOMERS;
+set policy-options community CUSTOMERS members 65000:1
+set policy-options policy-statement IN term 1 from community CUSTOMERS
+set policy-options policy-statement IN term 1 then community add CUSTOMERS
+set routing-options static route 192.0.2.0/24 community 65000:1
+no bgp aggregate-route community CUSTOMERS loose
+  if community CUSTOMERS matches-any then
+see hooks.slack.com for this
 load-interval 30
 port-channel load-balance src-dst-ip
 hashed-password: '*'`, "\n") {

@@ -23,7 +23,7 @@ var plainWords = wordSet(`
 	yes true false on off enable enabled disable disabled none null default required optional
 	rsa dsa ecdsa ed25519 ssh-rsa ssh-dss ssh-ed25519 export import exchange config-key
 	priv enc read write ro rw both standard extended large members additive internet no-export no-advertise local-as
-	profile source key-chain
+	profile source key-chain permit deny
 	new-format add delete list set not-set unset hidden removed change-on-login`)
 
 // What may stand between a name and its value.
@@ -107,7 +107,8 @@ func kindOf(name, before, after string) string {
 	}
 	switch {
 	case ends("community"):
-		if slices.Contains([]string{"match", "set", "send", "bgp", "ip", "delete", "standard", "expanded"}, last) && !strings.Contains(before, "snmp") {
+		policy := []string{"match", "set", "send", "bgp", "ip", "delete", "standard", "expanded", "from", "then", "if", "aggregate-route"}
+		if (slices.Contains(policy, last) || strings.Contains(before, " policy-options ") || strings.Contains(before, " route ")) && !strings.Contains(before, "snmp") {
 			return ""
 		}
 		if ends("snmp-community") && strings.HasSuffix(strings.TrimSpace(after), "{") {
@@ -129,6 +130,9 @@ func kindOf(name, before, after string) string {
 	case base == "key" || base == "keystring":
 		contexts := []string{"", "private", "shared", "pre-shared", "preshared", "secret", "isakmp", "encryption", "authentication", "auth", "radius", "tacacs", "wpa", "wep", "psk", "failover", "master"}
 		near := strings.Contains(before, "server") || strings.Contains(before, "radius") || strings.Contains(before, "tacacs") || strings.Contains(before, "host ") || strings.Contains(before, "client ") || strings.Contains(before, "neighbor ")
+		if base == "key" && strings.Contains(before, "ntp ") { // ntp server … key 1 prefer
+			return ""
+		}
 		if base == "keystring" || slices.Contains(contexts, strings.Trim(last, `<`)) || last == "set" || last == "{" || near {
 			return kindShared
 		}

@@ -156,10 +156,13 @@ func wordAt(text []byte, at, lineEnd int, form form) span {
 }
 
 // secret tells whether a value may be one: not a token, not a mask (*****), not
-// a word of the command language or of prose.
+// the name of a file, not a word of the command language or of prose.
 func secret(value []byte) bool {
 	value = bytes.TrimLeft(bytes.Trim(value, blanks), `\"'`)
 	if bytes.HasPrefix(value, []byte(tokenStart)) {
+		return false
+	}
+	if fileName(value) {
 		return false
 	}
 	first, _, _ := bytes.Cut(value, []byte{' '})
@@ -167,4 +170,14 @@ func secret(value []byte) bool {
 		return false
 	}
 	return bytes.ContainsFunc(value, func(r rune) bool { return r >= 0x80 || isWord(byte(r)) && r != '_' })
+}
+
+// fileName tells whether a value names the file of a key or a certificate.
+func fileName(value []byte) bool {
+	for _, ending := range []string{".key", ".pem", ".crt", ".cer", ".pfx"} {
+		if name, ok := bytes.CutSuffix(value, []byte(ending)); ok {
+			return !bytes.ContainsFunc(name, func(r rune) bool { return r < 0x80 && !isName(byte(r)) && r != '.' && r != '/' })
+		}
+	}
+	return false
 }
