@@ -106,6 +106,7 @@ type httpSpec struct {
 	Basic   bool              `yaml:"basic"`    // every request carries user and password as RFC 7617 has it
 	Headers map[string]string `yaml:"headers"`  // of every request but signing in
 	SignOut string            `yaml:"sign_out"` // "POST /logout"
+	Query   map[string]string `yaml:"query"`    // of every request but signing in, where the vendor knows no other way than {token} in the address; only with SignOut, which ends it
 	Base    string            `yaml:"base"`     // what the path of every step's request begins with
 	As      string            `yaml:"as"`       // of every step that does not say itself
 	Pace    float64           `yaml:"pace"`     // most requests a second; 0: as fast as answers come

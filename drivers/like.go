@@ -69,6 +69,9 @@ func (s *spec) over(base *spec) *spec {
 	inherit(&all.Auth, base.Auth)
 	inherit(&all.Keepalive, base.Keepalive)
 	inherit(&all.HTTP, base.HTTP)
+	if all.Road == "https" { // another way in, or another base, to the same API
+		inherit(&all.Pull, base.Pull)
+	}
 	inherit(&all.Transfer, base.Transfer)
 	inherit(&all.Login, base.Login)
 	inherit(&all.Gates, base.Gates)

@@ -33,6 +33,7 @@ type api struct {
 	signIn  *entry
 	signOut string
 	headers map[string]string
+	query   map[string]string
 	basic   bool
 	public  bool
 	pace    float64
@@ -53,6 +54,7 @@ type request struct {
 	headers map[string]string
 	body    string
 	as      string
+	only    []string
 	pages   *regexp.Regexp // its group is the next request; nil: none, or link
 	link    bool
 }
@@ -156,7 +158,7 @@ func (c *conversation) run(ctx context.Context, line string, s step) (answer, er
 			return answer{}, fmt.Errorf("%s: more than %d pages", line, maxPages)
 		}
 		if len(pages) > 0 {
-			if err := asksOnly(next, s.http.body != ""); err != nil {
+			if err := asksOnly(next, s.http.body); err != nil {
 				return answer{}, &devices.Error{Kind: devices.Refused, Op: "read on", Err: errors.New("the next page is not to be had by a request that only reads")}
 			}
 		}
@@ -249,6 +251,15 @@ func (c *conversation) write(line string, headers, more map[string]string, body 
 		})
 	}
 	r.Path = plainPath.Replace(put(path, url.PathEscape))
+	if c.token != "" { // of signing in there is none yet
+		for _, name := range slices.Sorted(maps.Keys(c.d.api.query)) {
+			mark := "?"
+			if strings.Contains(r.Path, "?") {
+				mark = "&"
+			}
+			r.Path += mark + name + "=" + put(c.d.api.query[name], url.QueryEscape)
+		}
+	}
 	for _, list := range []map[string]string{headers, more} {
 		for _, name := range slices.Sorted(maps.Keys(list)) {
 			r.Headers[name] = put(list[name], func(s string) string { return s })
@@ -257,7 +268,9 @@ func (c *conversation) write(line string, headers, more map[string]string, body 
 			}
 		}
 	}
-	if method != "GET" {
+	if name, document, ok := strings.Cut(body, "=<"); ok && method != "GET" { // a form's field that is XML
+		r.Body = name + "=" + url.QueryEscape("<"+put(document, escaping("text/xml")))
+	} else if method != "GET" {
 		r.Body = put(body, escaping(r.Headers["Content-Type"]))
 	}
 	return r, odd

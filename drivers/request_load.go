@@ -15,10 +15,34 @@ import (
 var requestLine = regexp.MustCompile(`\A(?:GET|POST) /(?:[A-Za-z0-9._~\-{}=?&<>"' %:,\[\]/])*\z`)
 
 // posting are the requests with POST that only read, or make something for
-// reading that goes away by itself. Whatever is not here does not load.
-var posting = regexp.MustCompile(`\APOST (?:` + strings.Join([]string{
-	`/api/v2/monitor/system/config/backup(?:\?(?:&?(?:scope=global|destination=file))+)?`, // FortiOS 7
-}, `|`) + `)\z`)
+// reading that goes away by itself, each with the body that makes it one: others
+// of the same path may do anything. Whatever is not here does not load.
+var posting = []struct{ line, body *regexp.Regexp }{
+	{ // FortiOS 7
+		regexp.MustCompile(`\APOST /api/v2/monitor/system/config/backup(?:\?(?:&?(?:scope=global|destination=file))+)?\z`),
+		regexp.MustCompile(`\A\z`),
+	},
+	{ // UniFi Network: without a time series; the next one takes its place
+		regexp.MustCompile(`\APOST (?:/proxy/network)?/api/s/[A-Za-z0-9._\-]+/cmd/backup\z`),
+		regexp.MustCompile(`\A\{"cmd": "backup", "days": 0\}\z`),
+	},
+	{ // SFOS: <Set> and <Remove> are what acts
+		regexp.MustCompile(`\APOST /webconsole/APIController\z`),
+		regexp.MustCompile(`\Areqxml=<Request>` + sophosLogin + `<Get>(?:<\w+></\w+>)+</Get></Request>\z`),
+	},
+}
+
+const sophosLogin = `<Login><Username>\{user\}</Username><Password>\{password\}</Password></Login>`
+
+// onlyPosts tells whether a request with POST is one that only reads.
+func onlyPosts(line, body string) bool {
+	for _, p := range posting {
+		if p.line.MatchString(line) && p.body.MatchString(body) {
+			return true
+		}
+	}
+	return false
+}
 
 // entering and leaving open and close a session; nothing else may.
 var (
@@ -27,6 +51,7 @@ var (
 		`/api/\?type=keygen`,
 		`/api/auth/login`, `/api/login`, // UniFi
 		`/wsg/api/public/v\d+_\d+/serviceTicket`,
+		`/webconsole/APIController`, // with the login alone
 	}, `|`) + `)\z`)
 	departing = regexp.MustCompile(`\A(?:` + strings.Join([]string{
 		`DELETE /api/sonicos/auth`,
@@ -50,14 +75,14 @@ func onlyLooks(what string) bool {
 }
 
 // asksOnly tells why a request may not be sent, or nil.
-func asksOnly(line string, body bool) error {
+func asksOnly(line, body string) error {
 	method, path, _ := strings.Cut(line, " ")
 	switch {
 	case !requestLine.MatchString(line) || strings.Contains(path, "//") || strings.Contains(path, ".."):
 		return fmt.Errorf("request %q: want GET /path or POST /path, in plain characters", line)
-	case method == "POST" && !posting.MatchString(line):
-		return fmt.Errorf("request %q is not one of the requests with POST that only read", line)
-	case method == "GET" && body:
+	case method == "POST" && !onlyPosts(line, body):
+		return fmt.Errorf("request %q is not one of the requests with POST that only read, with its body", line)
+	case method == "GET" && body != "":
 		return fmt.Errorf("request %q: a GET has no body", line)
 	case method == "POST":
 		return nil
@@ -95,10 +120,18 @@ func (c *compiler) api(s *spec) *api {
 	if h == nil {
 		h = &httpSpec{}
 	}
-	a := &api{signOut: h.SignOut, headers: h.Headers, basic: h.Basic, public: h.Cloud, pace: h.Pace}
+	a := &api{signOut: h.SignOut, headers: h.Headers, basic: h.Basic, public: h.Cloud, pace: h.Pace, query: h.Query}
 	c.headers("http.headers", h.Headers)
 	if h.SignOut != "" && !departing.MatchString(h.SignOut) {
 		c.wrong("http.sign_out: %q is not one of the requests that end a session", h.SignOut)
+	}
+	for name, value := range h.Query {
+		if !regexp.MustCompile(`\A[A-Za-z]+\z`).MatchString(name) || value != "{token}" || h.SignOut == "" || h.SignIn == nil || h.SignIn.Token == "" {
+			c.wrong("http.query: %s is not {token} of a session that sign_out ends: addresses are logged", name)
+		}
+	}
+	if h.Base != "" && !regexp.MustCompile(`\A(?:/[a-z]+)+\z`).MatchString(h.Base) {
+		c.wrong("http.base: %q is no path such as /proxy/network", h.Base)
 	}
 	if h.Pace < 0 {
 		c.wrong("http.pace: %v requests a second", h.Pace)
@@ -108,6 +141,9 @@ func (c *compiler) api(s *spec) *api {
 			c.wrong("http.sign_in.request: %q is not one of the requests that open a session", e.Request)
 		}
 		c.headers("http.sign_in.headers", e.Headers)
+		if strings.HasSuffix(e.Request, "/APIController") && !regexp.MustCompile(`\Areqxml=<Request>`+sophosLogin+`</Request>\z`).MatchString(e.Body) {
+			c.wrong("http.sign_in.body: this request opens a session only with the login alone")
+		}
 		a.signIn = &entry{line: e.Request, basic: e.Basic, headers: e.Headers, body: e.Body, token: c.pattern("http.sign_in.token", e.Token), denied: c.pattern("http.sign_in.denied", e.Denied)}
 		if a.signIn.token != nil && a.signIn.token.NumSubexp() < 1 {
 			c.wrong("http.sign_in.token: wants one group")
@@ -134,14 +170,20 @@ var headerName = regexp.MustCompile(`\A(?:Authorization|Accept|Content-Type|Cook
 
 // request compiles what a step asks of an API.
 func (c *compiler) request(key string, s stepSpec, as string, each bool) *request {
-	q := &request{headers: s.Headers, body: s.Body, as: cmp.Or(s.As, as), link: s.Pages == "link"}
+	q := &request{headers: s.Headers, body: s.Body, as: cmp.Or(s.As, as), link: s.Pages == "link", only: s.Only}
+	if len(s.Only) > 0 && q.as != "json" {
+		c.wrong("%s.only: only JSON has members", key)
+	}
 	c.headers(key+".headers", s.Headers)
 	if len(s.Run) > 0 || len(s.Request) == 0 && s.Each == "" {
 		c.wrong("%s: an API is asked with request", key)
 	}
 	for _, line := range s.Request {
-		if err := c.requestLine(line, s.Body != "" && len(s.Request) == 1, each); err != nil {
+		if err := c.requestLine(line, s.Body, each); err != nil {
 			c.wrong("%s.request: %v", key, err)
+		}
+		if strings.HasSuffix(line, "/cmd/backup") && s.Also != "backup-file" {
+			c.wrong("%s.request: it makes a file: only with also: backup-file", key)
 		}
 	}
 	if !slices.Contains([]string{"", "text", "json", "xml", "base64"}, q.as) {
@@ -158,7 +200,17 @@ func (c *compiler) request(key string, s stepSpec, as string, each bool) *reques
 	return q
 }
 
-func (c *compiler) requestLine(line string, body, each bool) error {
+// based are the request lines with what their paths begin with.
+func based(base string, lines commands) commands {
+	var all commands
+	for _, line := range lines {
+		method, path, _ := strings.Cut(line, " ")
+		all = append(all, method+" "+base+path)
+	}
+	return all
+}
+
+func (c *compiler) requestLine(line, body string, each bool) error {
 	if secretWord.MatchString(line) {
 		return errors.New("an address holds neither user nor password nor token: addresses are logged")
 	}

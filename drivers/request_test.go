@@ -1,13 +1,18 @@
 package drivers_test
 
 import (
+	"context"
+	"encoding/xml"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"belay/configs"
 	"belay/devices"
+	"belay/devices/http"
 	"belay/devices/simulator"
 	"belay/drivers"
 )
@@ -51,20 +56,27 @@ func TestARequestThatCouldActDoesNotLoad(t *testing.T) {
 func TestWhatAnAPIDriverMayNotSay(t *testing.T) {
 	t.Parallel()
 	for what, change := range map[string][2]string{
-		"nobody says who we are":         {"Bearer {password}", "Bearer"},
-		"a header that says whom for":    {"Authorization:", "Host: evil.example, Authorization:"},
-		"sign in at another place":       {"http:\n", "http:\n  sign_in: {request: POST /api/reboot, basic: true}\n"},
-		"sign in without a password":     {"http:\n", "http:\n  sign_in: {request: POST /api/login}\n"},
-		"sign out by something else":     {"http:\n", "http:\n  sign_out: POST /api/reboot\n"},
-		"a token of no group":            {"http:\n", "http:\n  sign_in: {request: POST /api/login, basic: true, token: abc}\n"},
-		"a command":                      {"request: GET /api/config", "run: show version"},
-		"a form that is none":            {"as: json", "as: yaml"},
-		"pages of a text":                {"as: json, ", ""},
-		"a body of a GET":                {"as: json", "body: '{}', as: json"},
-		"a negative pace":                {"http:\n", "http:\n  pace: -1\n"},
-		"a binary artifact as the text":  {"as: json", "sealed: true, as: json"},
-		"a request by another road":      {"road: https", "road: exec"},
-		"a next page that needs a group": {"pages: link", "pages: abc"},
+		"nobody says who we are":          {"Bearer {password}", "Bearer"},
+		"a header that says whom for":     {"Authorization:", "Host: evil.example, Authorization:"},
+		"sign in at another place":        {"http:\n", "http:\n  sign_in: {request: POST /api/reboot, basic: true}\n"},
+		"sign in without a password":      {"http:\n", "http:\n  sign_in: {request: POST /api/login}\n"},
+		"sign out by something else":      {"http:\n", "http:\n  sign_out: POST /api/reboot\n"},
+		"a token of no group":             {"http:\n", "http:\n  sign_in: {request: POST /api/login, basic: true, token: abc}\n"},
+		"a command":                       {"request: GET /api/config", "run: show version"},
+		"a form that is none":             {"as: json", "as: yaml"},
+		"pages of a text":                 {"as: json, ", ""},
+		"members of a text":               {"as: json, pages: link,", "only: [name],"},
+		"a token in the address for ever": {"http:\n", "http:\n  query: {ticket: '{token}'}\n  sign_in: {request: POST /api/login, basic: true, token: '(x)'}\n"},
+		"a password in the address":       {"http:\n", "http:\n  query: {p: '{password}'}\n  sign_out: POST /api/logout\n  sign_in: {request: POST /api/login, basic: true, token: '(x)'}\n"},
+		"a base that is a host":           {"http:\n", "http:\n  base: //evil.example\n"},
+		"a sign-in that acts besides": {"http:\n", "http:\n  sign_in: {request: POST /webconsole/APIController, headers: {Content-Type: application/x-www-form-urlencoded}, body: 'reqxml=<Request>" +
+			"<Login><Username>{user}</Username><Password>{password}</Password></Login><Set><X></X></Set></Request>'}\n"},
+		"a backup file that nobody asked for": {"GET /api/config, as: json, pages: link", `'POST /api/s/default/cmd/backup', body: '{"cmd": "backup", "days": 0}'`},
+		"a body of a GET":                     {"as: json", "body: '{}', as: json"},
+		"a negative pace":                     {"http:\n", "http:\n  pace: -1\n"},
+		"a binary artifact as the text":       {"as: json", "sealed: true, as: json"},
+		"a request by another road":           {"road: https", "road: exec"},
+		"a next page that needs a group":      {"pages: link", "pages: abc"},
 	} {
 		if _, err := apiDriver(t, change[0], change[1]); err == nil {
 			t.Errorf("%s: loads", what)
@@ -97,6 +109,77 @@ func TestJSONIsKeptInOneForm(t *testing.T) {
 	got, res = keptOf(t, "[{\"name\": 1}]\n␅[{\"name\": 2}, {\"name\": 3}]\n␅[]\n")
 	if want := "[\n  {\n    \"name\": 1\n  },\n  {\n    \"name\": 2\n  },\n  {\n    \"name\": 3\n  }\n]\n"; got != want {
 		t.Errorf("%s: %s", res.Error, got)
+	}
+}
+
+// TestOnlyTheMembersThatAreNamedBecomeText: what is counted stays out, the
+// original is whole.
+func TestOnlyTheMembersThatAreNamedBecomeText(t *testing.T) {
+	t.Parallel()
+	got, res := keptOf(t, `{"meta": {"rc": "ok", "up": 3}, "data": [{"name": "a", "uptime": 5, "ports": [{"rx": 1, "mode": 2}]}, 7, {"name": "b"}], "uptime": 1}`+"\n", "pages: link", "only: [name, ports]")
+	want := "{\n  \"data\": [\n    {\n      \"name\": \"a\",\n      \"ports\": [\n        {\n          \"mode\": 2,\n          \"rx\": 1\n        }\n      ]\n    },\n    7,\n    {\n      \"name\": \"b\"\n    }\n  ],\n  \"meta\": {\n    \"rc\": \"ok\",\n    \"up\": 3\n  },\n  \"uptime\": 1\n}\n"
+	if got != want {
+		t.Errorf("%s: %s", res.Error, got)
+	}
+	if got, res = keptOf(t, `[{"name": 1, "uptime": 5}]`+"\n", "pages: link", "only: [name]"); got != "[\n  {\n    \"name\": 1\n  }\n]\n" {
+		t.Errorf("%s: %s", res.Error, got)
+	}
+}
+
+// TestAFormsFieldThatIsXMLIsWrittenAsBoth: a password may hold what XML and forms
+// take for their own.
+func TestAFormsFieldThatIsXMLIsWrittenAsBoth(t *testing.T) {
+	t.Parallel()
+	const ask = "reqxml=<Request><Login><Username>{user}</Username><Password>{password}</Password></Login><Get><Zone></Zone></Get></Request>"
+	c, err := apiDriver(t, "GET /api/config, as: json, pages: link", "POST /webconsole/APIController, headers: {Content-Type: application/x-www-form-urlencoded}, body: '"+ask+"'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent http.Request
+	p := &drivers.Puller{Catalog: c, Idle: time.Second, Now: time.Now, DialHTTPS: func(context.Context, devices.Device, *drivers.Driver) (drivers.Asker, devices.Login, error) {
+		return recorder{&sent}, devices.Login{User: "a&b", Password: devices.NewSecret(`x</Password><Set>+%&"`)}, nil
+	}}
+	if _, err := p.Pull(t.Context(), devices.Device{Driver: "acme_api", Address: "192.0.2.1"}); err != nil {
+		t.Fatal(err)
+	}
+	form, err := url.ParseQuery(sent.Body)
+	if err != nil || len(form) != 1 {
+		t.Fatalf("%q %v", sent.Body, err)
+	}
+	var got struct {
+		User     string `xml:"Login>Username"`
+		Password string `xml:"Login>Password"`
+		Set      []any  `xml:"Login>Set"`
+	}
+	if err := xml.Unmarshal([]byte(form.Get("reqxml")), &got); err != nil || got.User != "a&b" || got.Password != `x</Password><Set>+%&"` || got.Set != nil {
+		t.Errorf("%+v %v", got, err)
+	}
+}
+
+// recorder is an API that notes what it is asked.
+type recorder struct{ last *http.Request }
+
+func (r recorder) Do(_ context.Context, q http.Request) (http.Answer, error) {
+	*r.last = q
+	return http.Answer{Status: 200, Body: []byte(`{"name": 1}`)}, nil
+}
+func (recorder) Reached() devices.Reached { return devices.Reached{} }
+func (recorder) Close() error             { return nil }
+
+// TestAnotherWayIntoAnAPIAsksTheSame, below another base.
+func TestAnotherWayIntoAnAPIAsksTheSame(t *testing.T) {
+	t.Parallel()
+	c, err := drivers.Load(folder(t, false, map[string]string{
+		"acme_api.yaml": "title: An API\nroad: https\nhttp:\n  headers: {Authorization: 'Bearer {password}'}\npull:\n  - {request: GET /config, as: json, keep: running.conf}\ncomplete: {agree: 2, sections: ['name']}\ngrade: {level: audit, missing: all}\naccount: none\n",
+		"acme_two.yaml": "title: Behind a proxy\nlike: acme_api\nhttp:\n  base: /proxy/network\n  headers: {X-API-KEY: '{password}'}\n",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"acme_api": "GET /config", "acme_two": "GET /proxy/network/config"} {
+		if d, err := c.Find(name); err != nil || strings.Join(d.Commands(), ",") != want {
+			t.Errorf("%s: %v %v", name, d, err)
+		}
 	}
 }
 

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"belay/configs"
@@ -55,7 +57,7 @@ func (q *request) text(pages [][]byte) ([]byte, error) {
 	}
 	switch q.as {
 	case "json":
-		return textOfJSON(pages)
+		return textOfJSON(pages, q.only)
 	case "xml":
 		return textOfXML(pages[0])
 	case "base64":
@@ -76,7 +78,7 @@ func (q *request) text(pages [][]byte) ([]byte, error) {
 
 // textOfJSON writes JSON in one way: names sorted, one value a line, numbers as
 // they came. The pages of a list become one list.
-func textOfJSON(pages [][]byte) ([]byte, error) {
+func textOfJSON(pages [][]byte, only []string) ([]byte, error) {
 	var all []any
 	var last any
 	for _, page := range pages {
@@ -106,6 +108,9 @@ func textOfJSON(pages [][]byte) ([]byte, error) {
 	if len(pages) > 1 {
 		last = all
 	}
+	if len(only) > 0 {
+		pick(last, only)
+	}
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
@@ -114,6 +119,25 @@ func textOfJSON(pages [][]byte) ([]byte, error) {
 		return nil, errors.New("the answer cannot be written as JSON")
 	}
 	return out.Bytes(), nil
+}
+
+// pick leaves of the objects in an answer's list, or lists, only members of these
+// names: what a device is set to, without what it counts.
+func pick(value any, only []string) {
+	switch v := value.(type) {
+	case map[string]any:
+		for _, member := range v {
+			if list, ok := member.([]any); ok {
+				pick(list, only)
+			}
+		}
+	case []any:
+		for _, one := range v {
+			if object, ok := one.(map[string]any); ok {
+				maps.DeleteFunc(object, func(name string, _ any) bool { return !slices.Contains(only, name) })
+			}
+		}
+	}
 }
 
 // textOfXML puts each element of a document on a line of its own, two blanks

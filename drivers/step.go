@@ -62,7 +62,7 @@ func (s step) named(name string) (step, error) {
 func (s step) reads(line string) error {
 	switch {
 	case s.http != nil:
-		return asksOnly(line, s.http.body != "")
+		return asksOnly(line, s.http.body)
 	case s.file:
 		return fetchesOnly(strings.TrimPrefix(line, fileWord))
 	}
@@ -102,6 +102,7 @@ func (c *stepper) step(key string, s stepSpec, each bool) step {
 		as := ""
 		if c.spec.HTTP != nil {
 			as = c.spec.HTTP.As
+			s.Request = based(c.spec.HTTP.Base, s.Request)
 		}
 		out.run, out.http = s.Request, c.request(key, s, as, each)
 	} else if c.spec.Road == "snmp" {

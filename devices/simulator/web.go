@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,8 +31,11 @@ type Web struct {
 	Body     string            `yaml:"body"`     // it wants just this
 	Gives    map[string]string `yaml:"gives"`    // headers of the answer to it
 	Needs    map[string]string `yaml:"needs"`    // headers of every other request
+	Query    map[string]string `yaml:"query"`    // words of the query of every other request, no part of its section's name
 	SignOut  string            `yaml:"sign_out"` // answered by nothing
 	Denied   string            `yaml:"denied"`   // said to who is not let in; status 401, or that of statuses
+	By       string            `yaml:"by"`       // pattern over a body, a form's decoded: what its group finds stands behind the line, as another request
+	Holds    string            `yaml:"holds"`    // stands in the body of every request with one
 	Statuses map[string]int    `yaml:"statuses"` // of requests, and of "denied" and "unknown"; 200, 401, 404
 }
 
@@ -149,11 +153,13 @@ func requestLine(method, uri string) (line string, page int) {
 func (s *WebServer) serve(w http.ResponseWriter, r *http.Request) {
 	d, t := s.Device, s.Device.T.HTTP
 	b := d.now()
-	line, page := requestLine(r.Method, r.RequestURI)
+	uri, given := t.without(r.RequestURI)
+	line, page := requestLine(r.Method, uri)
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if err != nil {
 		return // the client has gone
 	}
+	line += t.asked(string(body))
 	if page == 0 {
 		d.count(func(seen *Seen) { seen.Commands = append(seen.Commands, line) })
 	}
@@ -175,7 +181,7 @@ func (s *WebServer) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		_, _ = io.WriteString(w, b.answers[t.SignIn].Text()) // a client that has gone sees nothing of it
 		return
-	case !s.inside(r):
+	case !given || !s.inside(r, string(body)):
 		s.deny(w, b)
 		return
 	case line == t.SignOut && line != "":
@@ -186,6 +192,43 @@ func (s *WebServer) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.reply(w, r, b, line, page)
+}
+
+// without is an address without the words that every request has, and whether it
+// has them.
+func (t *Web) without(uri string) (string, bool) {
+	path, query, _ := strings.Cut(uri, "?")
+	for name, value := range t.Query {
+		parts := strings.Split(query, "&")
+		i := slices.Index(parts, name+"="+url.QueryEscape(value))
+		if i < 0 {
+			return uri, false
+		}
+		query = strings.Join(slices.Delete(parts, i, i+1), "&")
+	}
+	if query == "" {
+		return path, true
+	}
+	return path + "?" + query, true
+}
+
+// asked is what a body asks for, where one address answers many questions.
+func (t *Web) asked(body string) string {
+	if t.By == "" {
+		return ""
+	}
+	if m := regexp.MustCompile(t.By).FindStringSubmatch(decoded(body)); len(m) > 1 {
+		return " " + m[1]
+	}
+	return ""
+}
+
+// decoded is a form as it was before it was written for sending.
+func decoded(body string) string {
+	if plain, err := url.QueryUnescape(body); err == nil {
+		return plain
+	}
+	return body
 }
 
 // fill puts the login into a text.
@@ -199,11 +242,11 @@ func (s *WebServer) enters(r *http.Request, body string) bool {
 	t := s.Device.T.HTTP
 	user, password, _ := r.BasicAuth()
 	want := s.fill(t.Body)
-	if r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
+	if t.By == "" && r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
 		l := s.Device.login()
 		want = strings.NewReplacer("{user}", url.QueryEscape(l.User), "{password}", url.QueryEscape(l.Password)).Replace(t.Body)
 	}
-	good := (!t.Basic || s.Device.admits(user, password)) && body == want && !s.Device.fault().RefuseLogin
+	good := (!t.Basic || s.Device.admits(user, password)) && (body == want || t.By != "" && decoded(body) == want) && !s.Device.fault().RefuseLogin
 	if !good {
 		if !t.Basic {
 			s.Device.count(func(seen *Seen) { seen.Refused++ })
@@ -218,9 +261,9 @@ func (s *WebServer) enters(r *http.Request, body string) bool {
 }
 
 // inside tells whether a request comes from who was let in.
-func (s *WebServer) inside(r *http.Request) bool {
+func (s *WebServer) inside(r *http.Request, body string) bool {
 	t, fault := s.Device.T.HTTP, s.Device.fault()
-	good := !fault.RefuseLogin
+	good := !fault.RefuseLogin && (body == "" || strings.Contains(decoded(body), s.fill(t.Holds)))
 	for name, value := range t.Needs {
 		good = good && r.Header.Get(name) == s.fill(value)
 	}
