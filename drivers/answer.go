@@ -50,7 +50,7 @@ func (s *shell) move(command string) (answer, error) {
 	s.line = s.tail()
 	s.base = base // the echo stands behind the old prompt
 	a := s.answer(body, command)
-	s.base = baseOf(s.line)
+	s.base = s.baseOf(s.line)
 	return a, nil
 }
 
@@ -139,7 +139,7 @@ func (s *shell) unpaged(body []byte, skip int) []byte {
 }
 
 // erase is what devices send to take a pager's question off the screen.
-var erase = regexp.MustCompile(`\A(?:\r?\n?\r? *\r|\x08+ *\x08*|\r?\x1b\[[0-9;?]*[A-Za-z])*`)
+var erase = regexp.MustCompile(`\A(?:\r?\n?\r? *\r|\x08+ *\x08*|\r?\x1b\[\d+D +\r?\x1b\[\d+D|\r?\x1b\[[0-9;?]*[A-Za-z])*`)
 
 // echo is the length of what precedes the answer itself: what came late of
 // before (a prompt, a log message, the end of another answer), and the command

@@ -155,7 +155,7 @@ func (s *shell) settle(login bool, done func(body []byte) bool) (body []byte, er
 			continue
 		}
 		if login && matchLine(s.d.prompt, strings.TrimLeft(tail, " ")) {
-			s.base = baseOf(tail)
+			s.base = s.baseOf(tail)
 		}
 		if !login && s.below() && s.isAnothers(tail) {
 			if at < 0 || s.other != tail {
@@ -163,7 +163,7 @@ func (s *shell) settle(login bool, done func(body []byte) bool) (body []byte, er
 				p.arm(renamed)
 				continue
 			}
-			s.base = baseOf(tail) // somebody renamed it meanwhile
+			s.base = s.baseOf(tail) // somebody renamed it meanwhile
 			asked = tail
 		}
 		if !s.isPrompt(tail) || !login && !s.below() {

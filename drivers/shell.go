@@ -145,14 +145,21 @@ func matchLine(re *regexp.Regexp, line string) bool {
 	return re.MatchString(line) || re.MatchString(bare) || re.MatchString(bare+" ")
 }
 
-var leadingName = regexp.MustCompile(`^[\w.\-@:/~+]+`)
+var leadingName = regexp.MustCompile(`^(?:[*!^] ?)*(\([^()\n]+\)|[\w.\-@:/~+]+)`)
 
 // baseOf is the part of a prompt that stays the same whatever mode, counter or
-// flag stands behind it.
-func baseOf(line string) string {
+// flag stands beside it: the driver's group (?P<name>…), or else the first word.
+func (s *shell) baseOf(line string) string {
 	line = strings.TrimSpace(line)
-	if b := leadingName.FindString(line); b != "" {
-		return b
+	if i := s.d.prompt.SubexpIndex("name"); i > 0 {
+		for _, l := range []string{line, line + " "} {
+			if m := s.d.prompt.FindStringSubmatch(l); m != nil {
+				return m[i]
+			}
+		}
+	}
+	if m := leadingName.FindStringSubmatch(line); m != nil {
+		return m[1]
 	}
 	return line
 }
@@ -160,14 +167,14 @@ func baseOf(line string) string {
 // isPrompt tells whether a line is this device's prompt.
 func (s *shell) isPrompt(line string) bool {
 	line = strings.TrimLeft(line, " ")
-	return line != "" && matchLine(s.d.prompt, line) && (s.base == "" || baseOf(line) == s.base)
+	return line != "" && matchLine(s.d.prompt, line) && (s.base == "" || s.baseOf(line) == s.base)
 }
 
 // isAnothers tells whether a line is a prompt as this system has it, by another
 // name than this device's.
 func (s *shell) isAnothers(line string) bool {
 	line = strings.TrimLeft(line, " ")
-	return line != "" && s.base != "" && matchLine(s.d.prompt, line) && baseOf(line) != s.base
+	return line != "" && s.base != "" && matchLine(s.d.prompt, line) && s.baseOf(line) != s.base
 }
 
 // isAbove tells whether a line belongs to the prompt below it.
