@@ -40,8 +40,8 @@ var lookouts = []lookout{
 	// RSA PRI, EC PRIV, ENCRYPTED, OPENSSH, DSA PRI or OpenVPN; never a certificate.
 	{kindKey, `LS0tLS1CRUdJTi(?:BQUklW|BSU0EgUFJ|BFQyBQUkl|BFTkNSWVBU|BPUEVOU1NI|BEU0EgUFJ|BPcGVuVlBO)[\w+/=]+`, nil},
 	// What is armored otherwise: OpenVPN's static key, PKCS #12, SSH2 with four dashes.
-	{kindKey, `-----BEGIN (?:OpenVPN Static key V1|PKCS12)-----[^-]*`, nil},
-	{kindKey, `---- BEGIN SSH2 (?:ENCRYPTED )?PRIVATE KEY ----[^\n]*\n(?:[^\n-]*\n)*`, nil},
+	{kindKey, `-----BEGIN (?:OpenVPN Static key V1|PKCS12)-----(?P<secret>[^-]+)`, nil},
+	{kindKey, `---- BEGIN SSH2 (?:ENCRYPTED )?PRIVATE KEY ----\n(?:Comment: .*\n)?(?P<secret>(?:[^\n-].*\n)+)`, nil},
 	// The addresses of chat rooms that whoever knows them may write to.
 	{kindURL, `\b(?:hooks\.slack\.com/(?:services|workflows)/|discord(?:app)?\.com/api/webhooks/|(?:outlook|[\w-]+\.webhook)\.office\.com/webhook\w*/|api\.telegram\.org/bot)(?P<secret>[^\s"'<>]+)`, nil},
 }

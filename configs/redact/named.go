@@ -35,7 +35,7 @@ var betweenWords = wordSet(`
 
 // Names that end in key, hash, auth and so on, and hold nothing secret.
 var plainNames = []string{
-	"public", "pub", "authorized", "known", "host-key", "hostkey", "local-key", "delete-key", "key-hash", "primary-key", "sort-key",
+	"public", "pub", "authorized", "known", "host-key", "hostkey", "local-key", "delete-key", "trusted-key", "key-hash", "primary-key", "sort-key",
 	"function-key", "tls_key", "fortitoken", "file-hash", "image-hash", "load-hash", "ecmp", "lag-hash", "trunk-hash",
 }
 
@@ -138,6 +138,8 @@ func kindOf(name, before, after string) string {
 		}
 		return ""
 	case base == "psk" && (strings.Contains(after, " secret ") || strings.Contains(after, " id ")): // its name
+		return ""
+	case ends("hash-key") && strings.Contains(before, "forwarding-options"): // what is balanced by
 		return ""
 	case base == "key-string" || ends("-key") || ends("_key") || ends("sharedkey") || ends("privatekey") || ends("apikey") || ends("secretkey") || ends("psk"):
 		return kindShared

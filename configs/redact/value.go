@@ -169,6 +169,9 @@ func secret(value []byte) bool {
 	if len(first) <= 24 && plainWords[strings.Trim(lowered(first), `.,;:()[]{}"'`)] {
 		return false
 	}
+	if bytes.HasPrefix(first, []byte("minimum-")) || bytes.HasPrefix(first, []byte("maximum-")) { // a policy
+		return false
+	}
 	return bytes.ContainsFunc(value, func(r rune) bool { return r >= 0x80 || isWord(byte(r)) && r != '_' })
 }
 
