@@ -8,8 +8,10 @@ import (
 	"maps"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 
@@ -20,12 +22,16 @@ import (
 var builtin embed.FS
 
 // A Catalog is every driver there is: the built-in ones, and those of the user,
-// which add to them or replace them.
+// which add to them or replace them. A built-in driver is made when it is first
+// asked for: a command is about few of them. It may be used by many at once.
 type Catalog struct {
-	drivers map[string]*Driver
-	specs   map[string]*spec  // with what they take from others
 	names   map[string]string // names and aliases, folded, to names
-	scripts map[string][]TranscriptFile
+	origins map[string]string // "built in", or the user's folder
+	scripts map[string]fs.FS  // where a driver's transcripts are
+
+	mu      sync.Mutex
+	built   *shelf
+	drivers map[string]*Driver // those that were made
 }
 
 // A TranscriptFile is a transcript as it is written; the simulator reads it.
@@ -34,94 +40,111 @@ type TranscriptFile struct {
 	Text []byte
 }
 
-// Load reads the built-in drivers and then the user's folder, where dir is not
+// Load names the built-in drivers and reads the user's folder, where dir is not
 // empty: *.yaml there, and their transcripts in testdata below it.
 func Load(dir string) (*Catalog, error) {
-	c := &Catalog{drivers: map[string]*Driver{}, specs: map[string]*spec{}, names: map[string]string{}, scripts: map[string][]TranscriptFile{}}
-	if err := c.add(builtin, "built in"); err != nil {
-		return nil, &devices.Error{Kind: devices.Broken, Op: "load the built-in drivers", Err: err}
+	c := &Catalog{names: map[string]string{}, origins: map[string]string{}, scripts: map[string]fs.FS{}, drivers: map[string]*Driver{}}
+	var err error
+	if c.built, err = newShelf(builtin, nil); err != nil {
+		return nil, &devices.Error{Kind: devices.Broken, Op: "name the built-in drivers", Err: err}
+	}
+	aliases := map[string][]string{}
+	for name := range c.built.files {
+		text, err := builtin.ReadFile(name + ".yaml")
+		if err != nil {
+			return nil, &devices.Error{Kind: devices.Broken, Op: "name the built-in drivers", Err: err}
+		}
+		c.origins[name], c.scripts[name], aliases[name] = "built in", builtin, aliasesOf(text)
 	}
 	if dir != "" {
-		if err := c.add(os.DirFS(dir), dir); err != nil {
+		if err := c.add(dir, aliases); err != nil {
 			return nil, &devices.Error{Kind: devices.Usage, Op: "load the drivers in " + dir, Err: err, Hint: "belay drivers show NAME prints a built-in driver to start from"}
 		}
 	}
-	if err := c.index(); err != nil {
+	if err := c.index(aliases); err != nil {
 		return nil, &devices.Error{Kind: devices.Usage, Op: "name the drivers", Err: err, Hint: "two drivers may not share a name or an alias"}
 	}
 	return c, nil
 }
 
-func (c *Catalog) add(fsys fs.FS, origin string) error {
-	files, err := fs.Glob(fsys, "*.yaml")
-	if err != nil {
-		return err
-	}
-	if len(files) == 0 {
-		return errors.New("no *.yaml there")
-	}
-	scripts, err := transcripts(fsys)
+// add makes the drivers of the user's folder, all of them: what is wrong there is
+// told at once.
+func (c *Catalog) add(dir string, aliases map[string][]string) error {
+	fsys := os.DirFS(dir)
+	own, err := newShelf(fsys, c.built)
 	if err != nil {
 		return err
 	}
 	var errs []error
-	shelf := shelf{map[string]*spec{}, c.specs}
-	for _, file := range files {
-		s, err := read(fsys, file)
-		if err != nil {
+	for _, name := range slices.Sorted(maps.Keys(own.files)) {
+		if _, err := own.spec(name); err != nil {
 			errs = append(errs, err)
-			continue
 		}
-		shelf.written[strings.TrimSuffix(file, ".yaml")] = s
 	}
 	if len(errs) > 0 {
 		return errors.Join(errs...) // a driver that is like one of these would be called wrong, too
 	}
-	specs := maps.Clone(c.specs)
-	for _, file := range files {
-		d, s, err := shelf.driver(strings.TrimSuffix(file, ".yaml"))
-		if err == nil && len(scripts[d.Name]) == 0 {
-			err = fmt.Errorf("no transcript: want testdata/%s-WHAT.txtar", d.Name)
+	for _, name := range slices.Sorted(maps.Keys(own.files)) {
+		d, err := own.driver(name)
+		if err == nil {
+			var scripts []TranscriptFile
+			if scripts, err = transcripts(fsys, name); err == nil && len(scripts) == 0 {
+				err = fmt.Errorf("no transcript: want testdata/%s-WHAT.txtar", name)
+			}
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", file, err))
+			errs = append(errs, fmt.Errorf("%s.yaml: %w", name, err))
 			continue
 		}
-		d.Origin = origin
-		specs[d.Name] = s
-		c.drivers[d.Name] = d
-		c.scripts[d.Name] = scripts[d.Name]
+		d.Origin = dir
+		c.drivers[name], c.origins[name], c.scripts[name], aliases[name] = d, dir, fsys, d.Aliases
 	}
-	c.specs = specs
 	return errors.Join(errs...)
 }
 
-// driver is the spec of that name with what it takes from others, and what
-// became of it.
-func (h shelf) driver(name string) (*Driver, *spec, error) {
-	s, err := h.complete(name)
-	if err != nil {
-		return nil, nil, err
+// aliasesLine is where a built-in driver lists its other names: on one line, so
+// that nothing more need be read of it. A test holds them to that.
+var aliasesLine = regexp.MustCompile(`(?m)^aliases: *\[(.*)\] *$`)
+
+func aliasesOf(text []byte) (names []string) {
+	m := aliasesLine.FindSubmatch(text)
+	if m == nil {
+		return nil
 	}
-	d, err := compile(name, s)
-	return d, s, err
+	for _, n := range strings.Split(string(m[1]), ",") {
+		names = append(names, strings.Trim(strings.TrimSpace(n), `'"`))
+	}
+	return names
 }
 
-// transcripts reads testdata/DRIVER-WHAT.txtar, by driver.
-func transcripts(fsys fs.FS) (map[string][]TranscriptFile, error) {
-	files, err := fs.Glob(fsys, "testdata/*.txtar")
+// driver makes the driver of that name, or gives the one that was made.
+func (c *Catalog) driver(name string) (*Driver, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if d := c.drivers[name]; d != nil {
+		return d, nil
+	}
+	d, err := c.built.driver(name)
+	if err != nil {
+		return nil, &devices.Error{Kind: devices.Broken, Op: "make the built-in driver " + name, Err: err}
+	}
+	d.Origin = c.origins[name]
+	c.drivers[name] = d
+	return d, nil
+}
+
+// transcripts reads testdata/DRIVER-WHAT.txtar.
+func transcripts(fsys fs.FS, driver string) (found []TranscriptFile, err error) {
+	files, err := fs.Glob(fsys, "testdata/"+driver+"-*.txtar")
 	if err != nil {
 		return nil, err
 	}
-	found := map[string][]TranscriptFile{}
 	for _, file := range files {
 		text, err := fs.ReadFile(fsys, file)
 		if err != nil {
 			return nil, err
 		}
-		name := path.Base(file)
-		driver, _, _ := strings.Cut(strings.TrimSuffix(name, ".txtar"), "-")
-		found[driver] = append(found[driver], TranscriptFile{name, text})
+		found = append(found, TranscriptFile{path.Base(file), text})
 	}
 	return found, nil
 }
@@ -151,14 +174,14 @@ func fold(name string) string {
 	return strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(name))
 }
 
-func (c *Catalog) index() error {
+func (c *Catalog) index(aliases map[string][]string) error {
 	var errs []error
-	for _, d := range c.All() {
-		for _, n := range append([]string{d.Name}, d.Aliases...) {
-			if other, taken := c.names[fold(n)]; taken && other != d.Name {
-				errs = append(errs, fmt.Errorf("%q names both %s and %s", n, other, d.Name))
+	for _, name := range slices.Sorted(maps.Keys(aliases)) {
+		for _, n := range append([]string{name}, aliases[name]...) {
+			if other, taken := c.names[fold(n)]; taken && other != name {
+				errs = append(errs, fmt.Errorf("%q names both %s and %s", n, other, name))
 			}
-			c.names[fold(n)] = d.Name
+			c.names[fold(n)] = name
 		}
 	}
 	return errors.Join(errs...)
@@ -167,7 +190,7 @@ func (c *Catalog) index() error {
 // Find is the driver of that name or alias.
 func (c *Catalog) Find(name string) (*Driver, error) {
 	if n, ok := c.names[fold(name)]; ok {
-		return c.drivers[n], nil
+		return c.driver(n)
 	}
 	hint := "belay drivers list shows the systems that can be read"
 	if name == "" {
@@ -176,21 +199,35 @@ func (c *Catalog) Find(name string) (*Driver, error) {
 	return nil, &devices.Error{Kind: devices.Usage, Op: "find the driver", Err: fmt.Errorf("there is none called %q", name), Hint: hint}
 }
 
-// All is every driver, by name.
+// All is every driver, by name. A built-in one that cannot be made is a fault of
+// the program, and ends it.
 func (c *Catalog) All() []*Driver {
 	var all []*Driver
-	for _, d := range c.drivers {
+	for _, name := range slices.Sorted(maps.Keys(c.origins)) {
+		d, err := c.driver(name)
+		if err != nil {
+			panic(err)
+		}
 		all = append(all, d)
 	}
-	slices.SortFunc(all, func(a, b *Driver) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 
 // Transcripts are those of one driver.
-func (c *Catalog) Transcripts(driver string) []TranscriptFile { return c.scripts[driver] }
+func (c *Catalog) Transcripts(driver string) []TranscriptFile {
+	fsys := c.scripts[driver]
+	if fsys == nil {
+		return nil
+	}
+	found, err := transcripts(fsys, driver)
+	if err != nil {
+		return nil // a folder of the user's that was there when it was loaded
+	}
+	return found
+}
 
 // Source is the text of a built-in driver file; ok is false where it is the user's.
 func (c *Catalog) Source(name string) (text []byte, ok bool) {
 	text, err := builtin.ReadFile(name + ".yaml")
-	return text, err == nil && c.drivers[name] != nil && c.drivers[name].Origin == "built in"
+	return text, err == nil && c.origins[name] == "built in"
 }

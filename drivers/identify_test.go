@@ -8,9 +8,10 @@ import (
 // systems makes a catalog of drivers that are nothing but their signs.
 func systems(t *testing.T, specs map[string]identifySpec, like map[string]string) *Catalog {
 	t.Helper()
-	c := &Catalog{drivers: map[string]*Driver{}}
+	c := &Catalog{drivers: map[string]*Driver{}, origins: map[string]string{}}
 	for name, s := range specs {
 		k := &compiler{}
+		c.origins[name] = "made up"
 		c.drivers[name] = &Driver{Name: name, Like: like[name], Signs: k.signs(&s)}
 		if len(k.errs) > 0 {
 			t.Fatal(k.errs)
@@ -77,5 +78,40 @@ func TestSignsThatMakeNoSenseDoNotLoad(t *testing.T) {
 		if len(c.errs) != 1 || !strings.Contains(c.errs[0].Error(), want) {
 			t.Errorf("%s: %v", want, c.errs)
 		}
+	}
+}
+
+// TestTheNamesOfBuiltInDriversStandOnOneLine: they are known without reading the
+// rest of the file, and are those that the file says.
+func TestTheNamesOfBuiltInDriversStandOnOneLine(t *testing.T) {
+	t.Parallel()
+	c, err := Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range c.All() {
+		for _, n := range append([]string{d.Name}, d.Aliases...) {
+			if c.names[fold(n)] != d.Name {
+				t.Errorf("%s: %q leads to %q", d.Name, n, c.names[fold(n)])
+			}
+		}
+	}
+	if len(c.All()) < 60 {
+		t.Errorf("only %d drivers", len(c.All()))
+	}
+}
+
+func TestADriverIsMadeWhenItIsAskedFor(t *testing.T) {
+	t.Parallel()
+	c, err := Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Find("cisco-iosxe"); err != nil || len(c.drivers) != 1 {
+		t.Errorf("%v, and %d drivers were made", err, len(c.drivers))
+	}
+	one, _ := c.Find("ios")
+	if again, _ := c.Find("cisco_ios"); one != again {
+		t.Error("it was made twice")
 	}
 }

@@ -1,38 +1,81 @@
 package drivers
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
 )
 
-// A shelf holds the specs of one folder while they are made into drivers.
+// A shelf is a folder of driver files, read as they are asked for.
 type shelf struct {
-	written map[string]*spec // as the files have them
-	known   map[string]*spec // of the folders before, complete
+	fsys  fs.FS
+	files map[string]bool  // by the driver's name
+	specs map[string]*spec // those that were read, as they are written
+	below *shelf           // where a driver may be like one that is not here
+}
+
+func newShelf(fsys fs.FS, below *shelf) (*shelf, error) {
+	files, err := fs.Glob(fsys, "*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, errors.New("no *.yaml there")
+	}
+	h := &shelf{fsys: fsys, files: map[string]bool{}, specs: map[string]*spec{}, below: below}
+	for _, f := range files {
+		h.files[strings.TrimSuffix(f, ".yaml")] = true
+	}
+	return h, nil
+}
+
+// spec is a driver file as it is written.
+func (h *shelf) spec(name string) (*spec, error) {
+	if s := h.specs[name]; s != nil {
+		return s, nil
+	}
+	s, err := read(h.fsys, name+".yaml")
+	if err == nil {
+		h.specs[name] = s
+	}
+	return s, err
+}
+
+// driver makes the driver of that name, with what it takes from others.
+func (h *shelf) driver(name string) (*Driver, error) {
+	s, err := h.complete(name)
+	if err != nil {
+		return nil, err
+	}
+	return compile(name, s)
 }
 
 // complete is a spec with what it takes from the driver that it is like.
-func (h shelf) complete(name string, by ...string) (*spec, error) {
-	s := h.written[name]
-	if s.Like == "" {
-		return s, nil
+func (h *shelf) complete(name string, by ...string) (*spec, error) {
+	s, err := h.spec(name)
+	if err != nil || s.Like == "" {
+		return s, err
 	}
 	if slices.Contains(by, name) {
 		return nil, fmt.Errorf("like: %s goes round in a circle", strings.Join(append(by, name), " is like "))
 	}
-	base, old := h.known[s.Like]
+	old := h.below != nil && h.below.files[s.Like]
+	var base *spec
+	switch {
 	// A user's driver may be like the built-in one of its own name, which it replaces.
-	if _, here := h.written[s.Like]; here && (s.Like != name || !old) {
-		var err error
-		if base, err = h.complete(s.Like, append(by, name)...); err != nil {
-			return nil, err
-		}
+	case h.files[s.Like] && (s.Like != name || !old):
+		base, err = h.complete(s.Like, append(by, name)...)
+	case old:
+		base, err = h.below.complete(s.Like)
+	default:
+		err = fmt.Errorf("like: there is no driver %q", s.Like)
 	}
-	if base == nil {
-		return nil, fmt.Errorf("like: there is no driver %q", s.Like)
+	if err != nil {
+		return nil, err
 	}
 	return s.over(base), nil
 }
