@@ -192,7 +192,7 @@ func TestAnOlderBackupFileIsNotTakenForThisOne(t *testing.T) {
 	b, r := backup(puller(c, d))
 	res, _ := capture(t, b, r, dev)
 	if res.Result != configs.Kept || res.Grade != configs.Partial || len(artifacts(t, b, dev)) > 0 || slices.Contains(d.Seen().Commands, fileBackup) {
-		t.Errorf("%s, grade %s, artifacts %v, after %q", res.Result, res.Grade, artifacts(t, b, dev), d.Seen().Commands)
+		t.Errorf("%s, grade %s, artifacts %q, after %q", res.Result, res.Grade, artifacts(t, b, dev), d.Seen().Commands)
 	}
 	wantTidy(t, "refused", d)
 }

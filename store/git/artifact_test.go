@@ -79,7 +79,7 @@ func TestASaltedTextAndAnArtifactAreBothTheNewest(t *testing.T) {
 		commit(t, s, snap)
 	}
 	got, err := s.Latest(t.Context(), "acme/rt-1")
-	if err != nil || len(got) != 2 || string(got[0].Bytes) != "sealed\x00original of salt 3" || string(got[1].Bytes) != "sealed\x00original of a2" {
+	if err != nil || len(got) != 2 || string(got[0].Bytes) != "sealed\x00original of salt 3" || string(got[1].Bytes) != "sealed\x00original of a2" || got[0].Digest == "" || got[1].Digest == "" {
 		t.Errorf("latest: %+v, %v; want salt 3 and a2", got, err)
 	}
 	if p := scrubbed(t.Context(), dir); len(p) > 0 {
