@@ -71,7 +71,7 @@ type aviary struct {
 }
 
 // Run captures this night's canaries: each thing that may be wrong once with each
-// of two vendors, other ones each night. The error tells of those that could not
+// of four systems, other ones each night. The error tells of those that could not
 // be tried; their sights say so as well, and they count neither as caught nor as kept.
 func Run(ctx context.Context, catalog *drivers.Catalog, now func() time.Time) ([]Sight, error) {
 	a := &aviary{catalog: catalog, now: now, within: most}
@@ -134,6 +134,11 @@ func (a *aviary) flock() ([]bird, error) {
 			if source, _ := a.catalog.Source(d.Name); len(source) == 0 {
 				continue // the user's own; one that replaces ours is tried
 			}
+			// Who may write by SNMP is for the inventory to say; and of a file the
+			// transfer itself tells that it is cut.
+			if r := d.Road(); r == "snmp" || r == "file" {
+				continue
+			}
 			for _, file := range a.catalog.Transcripts(d.Name) {
 				t, err := simulator.Parse(file.Name, file.Text)
 				if err != nil {
@@ -152,7 +157,10 @@ func (a *aviary) flock() ([]bird, error) {
 	return all, nil
 }
 
-// choose takes two vendors for each illness, others the next day; those that have
+// each is how many systems have each illness in one night.
+const each = 4
+
+// choose takes a few systems for each illness, others the next day; those that have
 // one illness are not those that have the other.
 func choose(flock []bird, now time.Time) []bird {
 	y, m, d := now.Date()
@@ -165,8 +173,8 @@ func choose(flock []bird, now time.Time) []bird {
 				able = append(able, c)
 			}
 		}
-		for k := range min(2, len(able)) {
-			chosen = append(chosen, able[(2*day+3*n+k)%len(able)])
+		for k := range min(each, len(able)) {
+			chosen = append(chosen, able[(each*day+3*n+k)%len(able)])
 		}
 	}
 	return chosen
