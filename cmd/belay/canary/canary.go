@@ -217,6 +217,8 @@ func (c bird) judge(s *Sight, r configs.Result, text string) {
 	case s.Kept && c.ill.wrong != "":
 		s.Why = "it was kept: " + c.ill.wrong
 	case c.ill.wrong != "" && r.Result == configs.Refused && bad >= 0:
+	case c.ill.wrong != "" && devices.KindOf(r.Err) == devices.Refused:
+		s.Check = "recognized" // its first answer was none of the system's
 	case c.ill.wrong != "" && c.ill.lost && r.Result == configs.Unreachable:
 		s.Check = "read to its end"
 	case c.ill.wrong != "":

@@ -73,8 +73,8 @@ func TestACanaryIsCaughtByTheCheckThatItIsFor(t *testing.T) {
 		"cut in the middle": {configs.CheckEnd, configs.CheckBalance, configs.CheckSections},
 		"cut at a banner":   {configs.CheckEnd, configs.CheckBalance, configs.CheckSections},
 		"shrunk":            {configs.CheckSize, configs.CheckEnd, configs.CheckBalance, configs.CheckSections},
-		"error":             {configs.CheckFailure, configs.CheckAnswered},
-		"empty":             {configs.CheckAnswered},
+		"error":             {configs.CheckFailure, configs.CheckAnswered, "recognized"},
+		"empty":             {configs.CheckAnswered, "recognized"},
 		"another box":       {configs.CheckDevice},
 		"lost":              {"read to its end", configs.CheckAnswered, configs.CheckEnd, configs.CheckBalance, configs.CheckSections},
 	}
