@@ -22,9 +22,9 @@ demo: build ## watch it keep good copies and refuse bad ones (no network, no roo
 # around it are watched all the same.
 RACE := -race -gcflags='modernc.org/...=-race=false'
 
-test: peers ## run all tests with the race detector, against real OpenSSH, FRR, net-snmp, git and Chromium
+test: peers ## run all tests with the race detector, against real OpenSSH, Dropbear, telnetd, TFTP, FRR, net-snmp, git and Chromium
 	$(GO) test $(RACE) -timeout 14m ./...
-	$(GO) test -timeout 5m -run TestNoBadCopyIsKept ./drivers # all 8,000 faults: a sample of them ran above, where each is twenty times as dear
+	$(GO) test -timeout 5m -run TestNoBadCopyIsKept ./drivers # more of the faults: fewer of them ran above, where each is twenty times as dear
 	$(GO) test -timeout 8m -run 'TestStormsOverHTTP|TestThirtyNights|ThroughKills|SurviveKill' ./cmd/belay # all snapshots, nights and kills, for the same reason
 
 check: ## gofmt, go vet and the linter
@@ -35,9 +35,10 @@ check: ## gofmt, go vet and the linter
 bench: ## measure against bare x/crypto/ssh, in the same run; BELAY_BENCH=full takes 10,000 devices and a year, and hours
 	$(GO) test -timeout 4h -run '^$$' -bench . -benchmem ./...
 
-crash: peers ## cut the power of a file system in mid-write, 100 times each on ext4 and XFS (root); kill the service 300 times
+crash: peers ## cut the power of a file system in mid-write, 100 times each on ext4 and XFS (root); play every fault; kill the service 300 times
 	@command -v mkfs.xfs >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq xfsprogs e2fsprogs >/dev/null; }
 	BELAY_POWERCUT=1 $(GO) test -count=1 -timeout 60m -v -run PowerCut ./store/git
+	BELAY_FAULTS=all $(GO) test -count=1 -timeout 30m -v -run TestNoBadCopyIsKept ./drivers
 	BELAY_KILLS=300 $(GO) test -count=1 -timeout 3h -v -run TestServiceThroughKills ./cmd/belay
 
 release: ## build for Linux and macOS into dist/
@@ -50,7 +51,7 @@ release: ## build for Linux and macOS into dist/
 # The real parts that the tests run against, from Debian. Without root, what is
 # missing is named, and the tests that need it say that they skip; under CI=true
 # they fail instead.
-PEERS := git openssh-server openssh-client frr snmpd snmp age zstd jq chromium poppler-utils
+PEERS := git openssh-server openssh-client openssh-sftp-server dropbear-bin inetutils-telnetd tftp-hpa frr snmpd snmp age zstd jq chromium poppler-utils
 peers:
 	@missing=; for p in $(PEERS); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
