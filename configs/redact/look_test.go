@@ -143,6 +143,7 @@ ntp server 192.0.2.1 use-vrf management key 1 prefer
 route-map set_community permit 10
     from community CUSTOMERS;
 set policy-options community CUSTOMERS members 65000:1
+set policy-options community CUSTOMERS invert-match
 set policy-options policy-statement IN term 1 from community CUSTOMERS
 set policy-options policy-statement IN term 1 then community add CUSTOMERS
 set routing-options static route 192.0.2.0/24 community 65000:1
@@ -152,7 +153,7 @@ see hooks.slack.com for this
 set forwarding-options hash-key family inet layer-3
 set system login password minimum-numerics 1
 set system login password maximum-length 20
-ntp trusted-key 12345
+ntp trusted-key 1-3
 load-interval 30
 port-channel load-balance src-dst-ip
 hashed-password: '*'`, "\n") {

@@ -16,7 +16,7 @@ var nameEnds = []string{
 // A value is not secret where it is one of these: words of commands and of
 // prose, and the settings that names like these have.
 var plainWords = wordSet(`
-	encryption encrypt recovery policy length minimum-length min-length max-length minimum maximum history aging age
+	encryption encrypt recovery restriction uniqueness constraints constraints-apply-to enforce-history policy length minimum-length min-length max-length minimum maximum history aging age
 	lifetime expire expires expiry expiration complexity strength strength-check change reset prompt authentication authorization
 	management manager mode method type format generate zeroize chain id index string storage version
 	is are was has have had and or for to the of must will with from in on at as by be not no this that your you
@@ -35,7 +35,7 @@ var betweenWords = wordSet(`
 
 // Names that end in key, hash, auth and so on, and hold nothing secret.
 var plainNames = []string{
-	"public", "pub", "authorized", "known", "host-key", "hostkey", "local-key", "delete-key", "trusted-key", "key-hash", "primary-key", "sort-key",
+	"public", "pub", "authorized", "one-time-password", "change-password", "config-key", "zone_key", "known", "host-key", "hostkey", "local-key", "delete-key", "trusted-key", "key-hash", "primary-key", "sort-key",
 	"function-key", "tls_key", "fortitoken", "file-hash", "image-hash", "load-hash", "ecmp", "lag-hash", "trunk-hash",
 }
 
