@@ -25,7 +25,8 @@ func (p *program) devicesTrust() *cobra.Command {
 		Long: `Fetches the host key without logging in, shows its fingerprint, and pins it when you
 confirm: by typing yes, with --fingerprint SHA256:… or with --yes. A key that was pinned
 before is replaced, or kept beside the new one with --add (for the members of a pair).
-Where the device is read by its API it is the public key of its certificate.`,
+Where the device is read by its API it is the public key of its certificate; by telnet, or asked
+by SNMP, it shows no key, and there is nothing to pin.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := p.open(cmd.Context(), openOptions{})
@@ -57,7 +58,7 @@ func (p *program) runTrust(ctx context.Context, w *workspace, d devices.Device, 
 		return err
 	}
 	if !pins {
-		_, err := fmt.Fprintf(p.out, "%s  is read at a public service, whose certificate is verified: there is no key to pin\n", d)
+		_, err := fmt.Fprintf(p.out, "%s  %s: there is no key to pin\n", d, server)
 		return err
 	}
 	shown := pin.Fingerprint

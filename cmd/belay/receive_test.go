@@ -108,3 +108,17 @@ func TestATransferThatFailsKeepsNothingAndSaysWhy(t *testing.T) {
 		t.Errorf("%s%s", s.out, s.err)
 	}
 }
+
+// TestWhatShowsNoHostKeyHasNothingToPin: nobody is sent looking for an SSH server.
+func TestWhatShowsNoHostKeyHasNothingToPin(t *testing.T) {
+	t.Parallel()
+	p := newPlay(t, "inventory: [devices.yaml]\n", `devices:
+  - {name: acme/sw-1, address: 127.0.0.1, driver: hpe_comware_snmp, also: [transfer]}
+  - {name: acme/sw-2, address: 127.0.0.1, port: 1, driver: cisco_ios, also: [telnet]}
+`)
+	for device, why := range map[string]string{"acme/sw-1": "asked by SNMP", "acme/sw-2": "read by telnet"} {
+		if s := p.wants(0, "devices", "trust", device); !strings.Contains(s.out, why) || !strings.Contains(s.out, "there is no key to pin") {
+			t.Errorf("%s: %s%s", device, s.out, s.err)
+		}
+	}
+}

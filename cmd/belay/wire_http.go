@@ -134,15 +134,20 @@ func (p tlsPins) Check(ctx context.Context, h http.Host, key http.Key) (bool, er
 
 // shown is the key that a device shows now, ready to be pinned, and what its
 // server calls itself: its SSH host key or, where its driver asks an API, that of
-// its certificate. A public service has none to be pinned.
+// its certificate. Where there is none to be pinned server says why.
 func (w *workspace) shown(ctx context.Context, d devices.Device) (pin ledger.Pin, server string, pinned bool, err error) {
 	pin = ledger.Pin{Host: string(d.ID()), At: w.now()}
 	o := ssh.Options{}
 	if with, err := w.catalog.Find(d.Driver); err == nil {
-		if public, _, api := with.HTTPS(); api {
-			if public {
-				return pin, "", false, nil
-			}
+		public, _, api := with.HTTPS()
+		switch {
+		case public:
+			return pin, "is read at a public service, whose certificate is verified", false, nil
+		case byTelnet(d, with):
+			return pin, "is read by telnet, which shows no host key", false, nil
+		case with.Road() == "snmp":
+			return pin, "is asked by SNMP to send its configuration, and shows no host key", false, nil
+		case api:
 			key, err := w.apis(nil).Key(ctx, d, optionsFor(with))
 			pin.Fingerprint, pin.Type, pin.Key = key.Fingerprint, key.Type, key.Info
 			return pin, "HTTPS", true, err
