@@ -162,7 +162,7 @@ func (c *conversation) run(ctx context.Context, line string, s step) (answer, er
 				return answer{}, &devices.Error{Kind: devices.Refused, Op: "read on", Err: errors.New("the next page is not to be had by a request that only reads")}
 			}
 		}
-		a, err := c.ask(ctx, next, s.http)
+		a, err := c.ask(ctx, next, s.http, s.optional)
 		if err != nil {
 			return answer{}, err
 		}
@@ -190,8 +190,9 @@ func (c *conversation) run(ctx context.Context, line string, s step) (answer, er
 // maxPages is how many pages one answer may have.
 const maxPages = 1000
 
-// ask sends one request of an open session.
-func (c *conversation) ask(ctx context.Context, line string, q *request) (http.Answer, error) {
+// ask sends one request of an open session. What the login may not see is an
+// answer where the step is optional: the walk says what is missing.
+func (c *conversation) ask(ctx context.Context, line string, q *request, optional bool) (http.Answer, error) {
 	r, err := c.write(line, c.d.api.headers, q.headers, q.body)
 	if err != nil {
 		return http.Answer{}, err
@@ -208,6 +209,8 @@ func (c *conversation) ask(ctx context.Context, line string, q *request) (http.A
 	switch {
 	case a.Status == 401 && c.inside:
 		return a, &devices.Error{Kind: devices.Unreachable, Op: "ask", Err: fmt.Errorf("%s: it does not know the session any more", line)}
+	case a.Status == 403 && c.inside && optional:
+		return a, nil
 	case a.Status == 401, a.Status == 403:
 		return a, c.refused(fmt.Errorf("%s: it answered %s", line, statusOf(a)))
 	case a.Status >= 500 && a.Status != 501, a.Status == 429:

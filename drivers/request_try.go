@@ -23,7 +23,7 @@ func (p *Puller) SignIn(ctx context.Context, dev devices.Device) error {
 	talk := &conversation{d: d, asker: asker, login: login, dev: dev, idle: cmp.Or(p.Idle, 30*time.Second)}
 	defer talk.close(ctx)
 	if err = talk.open(ctx); err == nil && d.api.signIn == nil {
-		_, err = talk.ask(ctx, d.steps[0].run[0], d.steps[0].http)
+		_, err = talk.ask(ctx, d.steps[0].run[0], d.steps[0].http, false)
 	}
 	if err == nil {
 		return nil

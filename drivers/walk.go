@@ -87,6 +87,9 @@ func (r *walk) take(s step, a answer, which int) (done bool, err error) {
 	}
 	if failed && s.optional {
 		r.lacks(s.missing)
+		if s.http != nil && a.status == 403 {
+			r.lacks("what the login may not see: " + s.run[which])
+		}
 		if s.moves && r.inside {
 			return true, errLeft
 		}

@@ -184,6 +184,13 @@ func (s *Session) Do(ctx context.Context, r Request) (Answer, error) {
 	again := &retryablehttp.Client{
 		HTTPClient: &client, RetryMax: tries - 1, CheckRetry: t.again, Backoff: t.wait,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+		PrepareRetry: func(req *http.Request) error { // the cookies are added at every try
+			req.Header.Del("Cookie")
+			if own := r.Headers["Cookie"]; own != "" {
+				req.Header.Set("Cookie", own)
+			}
+			return nil
+		},
 	}
 	resp, err := again.Do(req)
 	if err != nil {
