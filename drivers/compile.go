@@ -165,7 +165,7 @@ func compile(name string, s *spec) (*Driver, error) {
 		}
 		facts[key] = re
 	}
-	d.Rules.Complete = c.complete(s)
+	d.Rules.Complete, d.Unknown = c.complete(s), s.Complete.Unknown
 	d.Rules.Grading = c.grading(s)
 	d.Rules.Redact = c.redaction(s)
 	d.Changed = c.changed(s.Changed)
@@ -214,6 +214,9 @@ func (c *compiler) completeness(key string, s completeSpec) configs.Completeness
 		Sections: c.patterns(key+".sections", s.Sections),
 		Agree:    max(s.Agree, 1),
 		Balance:  configs.Structure(s.Balance),
+	}
+	if s.Unknown && key != "complete" {
+		c.wrong("%s.unknown: is for the configuration itself", key)
 	}
 	switch k.Balance {
 	case configs.NoStructure, configs.Braces, configs.XML, configs.JSON, configs.ConfigEnd, configs.Gzip, configs.Zip:

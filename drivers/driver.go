@@ -23,6 +23,7 @@ type Driver struct {
 	Account string   // the vendor's commands for a least-privilege account
 	Rules   configs.Rules
 	Changed Changed
+	Unknown bool // nobody has published how a text of this system looks: another's passes, too
 
 	Exec      bool // each command on a channel of its own, no terminal
 	Port      int

@@ -77,12 +77,32 @@ func (c *Catalog) Import(driver string, dev devices.Device, files []Exported, no
 		}
 		capture.Files = append(capture.Files, file)
 		said = append(said, file.Text)
+		if other := c.betterFor(d, file); other != nil {
+			capture.Faults = append(capture.Faults, fmt.Sprintf("it is a text of %s (driver %s)", other.Title, other.Name))
+		}
+	}
+	if d.Unknown {
+		capture.Warnings = append(capture.Warnings, "how a text of this system looks is not published, so nothing tells that this is one: look at it")
 	}
 	if d.Rules.Complete.Agree > 1 {
 		capture.Warnings = append(capture.Warnings, "a text of this system cannot be told from one that was cut short, and there is no second reading to compare it with: look at its end")
 	}
 	capture.Identity = d.identity(said)
 	return capture, nil
+}
+
+// betterFor is another system that a text is of by that system's own marks,
+// where the driver knows none: nil where it knows them, or no other does.
+func (c *Catalog) betterFor(d *Driver, f configs.File) *Driver {
+	if !d.Unknown || f.Name != configs.MainFile {
+		return nil
+	}
+	for _, other := range c.All() {
+		if !other.Unknown && other.passes(f.Name, f.Text) {
+			return other
+		}
+	}
+	return nil
 }
 
 func (f Exported) base() string { return filepath.Base(f.Name) }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf16"
@@ -16,23 +17,25 @@ import (
 
 	"belay/configs"
 	"belay/devices"
+	"belay/devices/simulator"
 	"belay/drivers"
 )
 
-var tokens = regexp.MustCompile(`<redacted(?::[0-9a-f]+)?>`)
-
-// exported is what a person would have saved of a transcript's device: the kept
-// text with something in the places of the secrets, or where the head of the file
-// is left out there, because it holds the date, what the device answered.
-func (p played) exported() string {
-	if p.Driver == "mikrotik_routeros" {
-		for _, command := range []string{"/export show-sensitive", "/export"} {
-			if text := p.Answers[command].Text(); strings.Contains(text, "by RouterOS") {
-				return strings.ReplaceAll(text, "\r", "")
-			}
+// exported is what a person would have saved of a transcript's device: the text
+// as it is read, with its dates and secrets.
+func (p played) exported(t testing.TB, c *drivers.Catalog) string {
+	t.Helper()
+	got, err := puller(c, &simulator.Device{T: p.Transcript}).Pull(t.Context(), p.device())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range got.Files {
+		if f.Name == configs.MainFile {
+			return string(f.Text)
 		}
 	}
-	return tokens.ReplaceAllString(p.Kept[configs.MainFile], "hidden")
+	t.Fatal("it has no configuration")
+	return ""
 }
 
 func bring(t testing.TB, c *drivers.Catalog, driver string, raw []byte) configs.Capture {
@@ -56,11 +59,19 @@ func refusedBy(c configs.Capture) (names []string) {
 
 func TestAnExportedFilePassesTheChecksOfItsOwnSystemAlone(t *testing.T) {
 	t.Parallel()
-	c := load(t)
-	for _, p := range transcripts(t, c) {
+	c, alike := load(t), readAgreement(t)
+	all := transcripts(t, c)
+	var played atomic.Int64
+	t.Cleanup(func() { // when all have been played
+		if lines := alike.unused(); int(played.Load()) == len(all) && len(lines) > 0 {
+			t.Errorf("testdata/alike.txt says what no text needs: %s", strings.Join(lines, ", "))
+		}
+	})
+	for _, p := range all {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
-			text := p.exported()
+			defer played.Add(1)
+			text := p.exported(t, c)
 			got := bring(t, c, p.Driver, []byte(text))
 			if bad := refusedBy(got); bad != nil {
 				t.Errorf("refused by %v", bad)
@@ -68,8 +79,13 @@ func TestAnExportedFilePassesTheChecksOfItsOwnSystemAlone(t *testing.T) {
 			if diff := cmp.Diff(text, string(got.Files[0].Text)); diff != "" {
 				t.Errorf("the text is another (-file +kept):\n%s", diff)
 			}
-			if got.Driver != p.Driver || got.Files[0].Name != configs.MainFile || len(got.Missing) != 1 || !got.Began.Equal(time.Unix(1, 0)) {
-				t.Errorf("got %s, %s, %q, %s", got.Driver, got.Files[0].Name, got.Missing, got.Began)
+			if got.Driver != p.Driver || got.Files[0].Name != configs.MainFile || len(got.Files) != 1 || !got.Began.Equal(time.Unix(1, 0)) {
+				t.Errorf("got %s, %s, %s", got.Driver, got.Files[0].Name, got.Began)
+			}
+			for i, m := range got.Missing { // that nobody read it, and further texts that every such device has
+				if name, more := strings.CutSuffix(m, " was not among what was exported"); more != (i > 0) || name == configs.MainFile {
+					t.Errorf("missing: %q", got.Missing)
+				}
 			}
 			if l := got.Grade().Level; l == configs.Restore {
 				t.Error("a copy that a person exported has the grade of one that was read")
@@ -85,6 +101,9 @@ func TestAnExportedFilePassesTheChecksOfItsOwnSystemAlone(t *testing.T) {
 					t.Errorf("it says %q, the device %q", said, want)
 				}
 			}
+			if p.driver.Unknown && len(got.Warnings) < 2 {
+				t.Error("nobody is told that the text of another system would pass")
+			}
 			windows := bring(t, c, p.Driver, []byte("\xef\xbb\xbf"+strings.ReplaceAll(text, "\n", "\r\n")))
 			if bad := refusedBy(windows); bad != nil || string(windows.Files[0].Text) != text || len(windows.Files[0].Raw) == len(text) {
 				t.Errorf("saved by a Windows editor: refused by %v", bad)
@@ -97,23 +116,14 @@ func TestAnExportedFilePassesTheChecksOfItsOwnSystemAlone(t *testing.T) {
 				t.Error("nobody is told that a cut text would pass")
 			}
 			for _, other := range c.All() {
-				if kin(c, other.Name) != kin(c, p.Driver) && refusedBy(bring(t, c, other.Name, []byte(text))) == nil {
+				if kin(c, other.Name) == kin(c, p.Driver) || other.Unknown && p.driver.Unknown || refusedBy(bring(t, c, other.Name, []byte(text))) != nil {
+					continue
+				}
+				if !alike.says(kin(c, other.Name), kin(c, p.Driver)) {
 					t.Errorf("%s takes it too", other.Name)
 				}
 			}
 		})
-	}
-}
-
-// kin is the driver that all those like it go back to: they may well take each
-// other's texts.
-func kin(c *drivers.Catalog, name string) string {
-	for {
-		d, err := c.Find(name)
-		if err != nil || d.Like == "" {
-			return name
-		}
-		name = d.Like
 	}
 }
 
@@ -122,7 +132,7 @@ func TestFactsAreFoundInAnExportedText(t *testing.T) {
 	c := load(t)
 	found := map[string]devices.Identity{}
 	for _, p := range transcripts(t, c) {
-		found[strings.TrimSuffix(p.Name, ".txtar")] = bring(t, c, p.Driver, []byte(p.exported())).Identity
+		found[strings.TrimSuffix(p.Name, ".txtar")] = bring(t, c, p.Driver, []byte(p.exported(t, c))).Identity
 	}
 	for name, want := range map[string]devices.Identity{
 		"cisco_ios-classic":    {Hostname: "sw-annex-1"},
@@ -191,7 +201,7 @@ func TestWhatIsNoConfigurationIsRefusedByTheChecks(t *testing.T) {
 	}
 	// An archive that holds the text as it is would pass where there is no end mark.
 	for _, p := range transcripts(t, c) {
-		if refusedBy(bring(t, c, p.Driver, append([]byte(p.exported()), 0, 0, '\n'))) == nil {
+		if refusedBy(bring(t, c, p.Driver, append([]byte(p.exported(t, c)), 0, 0, '\n'))) == nil {
 			t.Errorf("%s: NUL bytes passed", p.Name)
 		}
 	}
@@ -251,7 +261,7 @@ func TestSeveralFilesGoByTheNamesOfTheDriver(t *testing.T) {
 		{"two_files", []string{"running.conf", "other.conf"}, "one file, or several named running.conf, vlan.conf", true},
 		{"two_files", []string{"running.conf", "a/running.conf"}, "several named", true},
 		{"two_files", []string{"vlan.conf", "a/vlan.conf"}, "several named", true},
-		{"cisco_ios", []string{"running.conf", "vlan.conf"}, "one file, whatever its name", true},
+		{"perle", []string{"running.conf", "vlan.conf"}, "one file, whatever its name", true},
 		{"cisco_ios", nil, "one file", true},
 		{"nothing", []string{"running.conf"}, "belay drivers list", true},
 	} {

@@ -171,6 +171,7 @@ type completeSpec struct {
 	Agree    int      `yaml:"agree"`
 	Sections []string `yaml:"sections"`
 	Balance  string   `yaml:"balance"` // braces, xml, json, config-end
+	Unknown  bool     `yaml:"unknown"` // nobody has published how a text of this system looks
 }
 
 type gradeSpec struct {
