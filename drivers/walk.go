@@ -87,7 +87,7 @@ func (r *walk) take(s step, a answer, which int) (done bool, err error) {
 	}
 	if failed && s.optional {
 		r.lacks(s.missing)
-		if s.http != nil && a.status == 403 {
+		if s.http != nil && s.keep != "" && a.status == 403 {
 			r.lacks("what the login may not see: " + s.run[which])
 		}
 		if s.moves && r.inside {
