@@ -24,6 +24,8 @@ var lookedAt = []struct{ kind, text string }{
 	{"password", `{"user": "x", "password": "«p w»", "n": 1}`},
 	{"password", "snmpPassword: «a b c»"},
 	{"password", "<ldapPassword>«p&amp;w»</ldapPassword>"},
+	{"password", " description the password «Summer2024»"},
+	{"password", " description password: «summer»"},
 	{"password", "passwd «AAAAAAAAAABBBB» encrypted"},
 	{"password", "ppp chap password 0 «12345»"},
 	{"key", "set wpa2-pre-shared-key=\"«a \\\" b»\" mode=dynamic-keys"},
@@ -154,6 +156,15 @@ set forwarding-options hash-key family inet layer-3
 set system login password minimum-numerics 1
 set system login password maximum-length 20
 ntp trusted-key 1-3
+ description password changed today
+snmp-server location "key room"
+access-list 10 remark community of practice
+user-key u rsa
+key-string row AAAAB3NzaC1yc2E
+aaa password restriction
+password configuration-control
+one-time-password otp
+"zone_key": "internal",
 load-interval 30
 port-channel load-balance src-dst-ip
 hashed-password: '*'`, "\n") {
