@@ -119,6 +119,9 @@ func privateKey(text []byte, at, lineStart, lineEnd int) (span, bool) {
 		body = body[:next]
 	}
 	if last := bytes.Index(body, []byte("-----END ")); last >= 0 {
+		if inside := token.ReplaceAll(body[:last], nil); len(inside) < last && len(bytes.TrimSpace(inside)) == 0 {
+			return span{}, false // a rule has hidden the inside
+		}
 		after := body[last+len("-----END "):]
 		if dashes := bytes.Index(after, []byte("-----")); dashes >= 0 && dashes < 64 {
 			s.end += last + len("-----END ") + dashes + 5

@@ -24,6 +24,7 @@ var lookedAt = []struct{ kind, text string }{
 	{"password", `{"user": "x", "password": "«p w»", "n": 1}`},
 	{"password", "snmpPassword: «a b c»"},
 	{"password", "<ldapPassword>«p&amp;w»</ldapPassword>"},
+	{"password", "<text>my password «Summer2024»</text>"},
 	{"password", " description the password «Summer2024»"},
 	{"password", " description password: «summer»"},
 	{"password", "passwd «AAAAAAAAAABBBB» encrypted"},
@@ -165,6 +166,11 @@ aaa password restriction
 password configuration-control
 one-time-password otp
 "zone_key": "internal",
+<descr>password portal</descr>
+<enable-password>0</enable-password>
+pre-shared-key ckn 0123456789abcdef
+set system master-password iteration-count 100
+set security ssh-known-hosts host 192.0.2.1 rsa-key AAAAB3NzaC1yc2E
 load-interval 30
 port-channel load-balance src-dst-ip
 hashed-password: '*'`, "\n") {
@@ -172,5 +178,14 @@ hashed-password: '*'`, "\n") {
 		if clean.String() != line || len(report.Gaps) > 0 {
 			t.Errorf("%s: became %s (%v)", line, clean, report.Gaps)
 		}
+	}
+}
+
+func TestAPrivateKeyThatARuleHidIsNoGap(t *testing.T) {
+	t.Parallel()
+	r := compiled(t, nil, `-----BEGIN RSA PRIVATE KEY-----\n(?P<secret>[^-]+)-----END`)
+	clean, report := r.Apply([]byte("x\n-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----\n"), Key{1})
+	if got := token.ReplaceAllString(clean.String(), "#"); got != "x\n-----BEGIN RSA PRIVATE KEY-----\n#\n-----END RSA PRIVATE KEY-----\n" || len(report.Gaps) > 0 {
+		t.Errorf("%q, gaps %v", got, report.Gaps)
 	}
 }

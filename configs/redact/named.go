@@ -17,7 +17,7 @@ var nameEnds = []string{
 // A value is not secret where it is one of these: words of commands and of
 // prose, and the settings that names like these have.
 var plainWords = wordSet(`
-	encryption encrypt recovery restriction uniqueness constraints constraints-apply-to enforce-history configuration-control control row policy length minimum-length min-length max-length minimum maximum history aging age
+	encryption encrypt recovery restriction uniqueness constraints constraints-apply-to enforce-history configuration-control control row ckn iteration-count policy length minimum-length min-length max-length minimum maximum history aging age
 	lifetime expire expires expiry expiration complexity strength strength-check change reset prompt authentication authorization
 	management manager mode method type format generate zeroize chain id index string storage version
 	is are was has have had and or for to the of must will with from in on at as by be not no this that your you
@@ -36,7 +36,7 @@ var betweenWords = wordSet(`
 
 // Names that end in key, hash, auth and so on, and hold nothing secret.
 var plainNames = []string{
-	"public", "pub", "authorized", "one-time-password", "change-password", "strong-pwd", "user-key", "config-key", "zone_key", "known", "host-key", "hostkey", "local-key", "delete-key", "trusted-key", "key-hash", "primary-key", "sort-key",
+	"public", "pub", "authorized", "one-time-password", "change-password", "strong-pwd", "user-key", "rsa-key", "dsa-key", "config-key", "zone_key", "known", "host-key", "hostkey", "local-key", "delete-key", "trusted-key", "key-hash", "primary-key", "sort-key",
 	"function-key", "tls_key", "fortitoken", "file-hash", "image-hash", "load-hash", "ecmp", "lag-hash", "trunk-hash",
 }
 
@@ -86,7 +86,7 @@ func named(text []byte, from, to, lineStart, lineEnd int) (span, bool) {
 		return span{}, false
 	}
 	s, ok := value(text, at, lineEnd, form, kind)
-	if ok && form == spaced && ordinary(bytes.Trim(text[s.start:s.end], "\"'")) && inProse(lowered(text[lineStart:start])) {
+	if ok && form == spaced && ordinary(bytes.Trim(text[s.start:s.end], `"'`)) && inProse(lowered(text[lineStart:start])) {
 		return span{}, false
 	}
 	return s, ok
@@ -95,7 +95,7 @@ func named(text []byte, from, to, lineStart, lineEnd int) (span, bool) {
 // inProse tells whether what stands before a name on its line begins a text for
 // people, where "password" may be followed by any word.
 func inProse(before string) bool {
-	return slices.ContainsFunc([]string{"description ", "remark ", "comment ", "location ", "contact ", "alias "}, func(word string) bool {
+	return slices.ContainsFunc([]string{"description ", "<descr", "remark ", "comment ", "location ", "contact ", "alias "}, func(word string) bool {
 		return strings.Contains(before, word)
 	})
 }

@@ -65,7 +65,7 @@ func content(text []byte, at, lineEnd int, kind string) (span, bool) {
 		return span{}, false
 	}
 	s.end = at + length
-	return s, secret(text[s.start:s.end])
+	return s, secret(text[s.start:s.end]) && (s.end-s.start > 1 || text[s.start] > '1') // 0 and 1 are switches
 }
 
 // value is the value that begins at at or after it. In the spaced form words and
@@ -146,7 +146,7 @@ func wordAt(text []byte, at, lineEnd int, form form) span {
 	}
 	end := lineEnd
 	if form != mapped {
-		for end = at; end < lineEnd && !isBlank(text[end]); end++ {
+		for end = at; end < lineEnd && !isBlank(text[end]) && !bytes.HasPrefix(text[end:], []byte("</")); end++ {
 		}
 	}
 	for end > at+1 && (isBlank(text[end-1]) || strings.IndexByte(",;", text[end-1]) >= 0) {
