@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,7 +28,8 @@ reads the device and how sure that is: certain (the system's own object identifi
 likely, or possible. With --add an address that is not in the inventory is added to it.
 
 With --login what is not certain is tried: devices of the inventory are logged in to with their
-own login and read by the likeliest drivers, three at most; nothing is kept.`,
+own login and read by the likeliest drivers, three at most; nothing is kept, nothing is written on
+the device, and nothing is asked by SNMP to be sent.`,
 		Example: "  belay devices identify 192.0.2.1\n  belay devices identify 192.0.2.1 192.0.2.2 --add acme/hq",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withWorkspace(cmd.Context(), func(w *workspace) error { return p.runIdentify(cmd.Context(), w, args, o) })
@@ -63,8 +65,16 @@ func (p *program) runIdentify(ctx context.Context, w *workspace, args []string, 
 			errs = append(errs, s.unanswered())
 			continue
 		}
-		if o.login && known && s.certainty() != drivers.Certain {
-			w.tryLogin(ctx, &s)
+		switch {
+		case !o.login || s.certainty() == drivers.Certain:
+		case !known:
+			warn(p.err, "%s: it is not in the inventory, and was not logged in to", s.device.Address)
+		default:
+			if err := w.tryLogin(ctx, &s); devices.KindOf(err) == devices.Refused {
+				warn(p.err, "%v", err)
+			} else if err != nil {
+				errs = append(errs, err)
+			}
 		}
 		all = append(all, s)
 		if err := p.showSight(w, s); err != nil {
@@ -213,24 +223,81 @@ func (w *workspace) askServers(ctx context.Context, d devices.Device) (server st
 	return "", false, err
 }
 
-// tryLogin reads a device by the likeliest drivers until one fits.
-func (w *workspace) tryLogin(ctx context.Context, s *sight) {
+// tryLogin reads a device by the likeliest drivers until one fits, that of the
+// inventory first where it is one of them. Of what a person has allowed for it beside
+// reading nothing is done: no file is written, nothing is set. Its login is for the road that the inventory names; it is tried on no other.
+func (w *workspace) tryLogin(ctx context.Context, s *sight) (err error) {
 	const most = 3
-	for i, g := range s.guesses[:min(most, len(s.guesses))] {
-		d := s.device
-		d.Driver = g.Driver.Name
-		c, err := w.puller.Pull(ctx, d)
-		if err != nil || len(c.Check()) == 0 {
-			s.errs[1] = err
-			if devices.KindOf(err) != devices.Refused {
-				return // another driver would not be let in either
-			}
+	d := s.device
+	d.Also = slices.DeleteFunc(slices.Clone(d.Also), func(word string) bool { return word != "telnet" })
+	order, tried := slices.Clone(s.guesses), 0
+	if named, err := w.catalog.Find(d.Driver); err == nil {
+		order = first(order, named)
+	}
+	for _, g := range order {
+		if entrance(g.Driver) != w.entranceOf(s.device) {
 			continue
 		}
-		g.Certainty, g.Why = drivers.Certain, append(g.Why, "it was logged in to and understood")
-		s.guesses = append([]drivers.Guess{g}, append(s.guesses[:i:i], s.guesses[i+1:]...)...)
-		return
+		if tried++; tried > most {
+			break
+		}
+		d.Driver = g.Driver.Name
+		if err = w.fits(ctx, d); err == nil {
+			g.Certainty, g.Why = drivers.Certain, append(g.Why, "it was logged in to and understood")
+			s.guesses = first(s.guesses, g.Driver)
+			s.guesses[0] = g
+			return nil
+		}
+		// One that was read to no end may be another system; but where the login, or
+		// the host key, is refused, that goes for every driver.
+		e, _ := errors.AsType[*devices.Error](err)
+		if k := devices.KindOf(err); ctx.Err() != nil || k != devices.Refused && (k != devices.Unreachable || e.Op != "read") {
+			return err
+		}
 	}
+	return err
+}
+
+// first is the list with one driver's guess, if it is there, before the others.
+func first(list []drivers.Guess, d *drivers.Driver) []drivers.Guess {
+	i := slices.IndexFunc(list, func(g drivers.Guess) bool { return g.Driver == d })
+	if i < 0 {
+		return list
+	}
+	g := list[i]
+	return slices.Insert(slices.Delete(slices.Clone(list), i, i+1), 0, g)
+}
+
+// fits tells why a device cannot be read by its driver, nil where it can. Nothing
+// is kept.
+func (w *workspace) fits(ctx context.Context, d devices.Device) error {
+	c, err := w.puller.Pull(ctx, d)
+	if err != nil {
+		return err
+	}
+	for _, check := range c.Check() {
+		if !check.OK {
+			return &devices.Error{Kind: devices.Refused, Op: "read", Device: d.String(), Err: fmt.Errorf("as %s: the check %q refused what it says", d.Driver, check.Name), Hint: "belay drivers try " + d.String() + " --driver " + d.Driver}
+		}
+	}
+	return nil
+}
+
+// entrance is what a login is for: a terminal, an API, or the SNMP agent, where
+// none is taken.
+func entrance(d *drivers.Driver) string {
+	switch road := d.Road(); road {
+	case "https", "snmp":
+		return road
+	}
+	return "ssh"
+}
+
+func (w *workspace) entranceOf(d devices.Device) string {
+	if named, err := w.catalog.Find(d.Driver); err == nil {
+		return entrance(named)
+	}
+	return "ssh"
 }
 
 // agent is how a device's SNMP agent is asked, and its port (0: the usual one).
