@@ -145,6 +145,9 @@ func TestTranscriptsAreKeptAsWritten(t *testing.T) {
 				t.Errorf("warning: %s", w)
 			}
 			for _, command := range dev.Seen().Commands {
+				if p.HTTP != nil && p.HTTP.By != "" { // what the body asks for stands behind the line
+					command = strings.Join(strings.Fields(command)[:2], " ")
+				}
 				if !slices.ContainsFunc(allowed(p.driver), func(a *regexp.Regexp) bool { return a.MatchString(command) }) {
 					t.Errorf("%q was typed, which is none of the driver's commands", command)
 				}
