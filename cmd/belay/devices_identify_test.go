@@ -108,6 +108,24 @@ func TestANetworkIsSearchedAndWhatIsCertainIsAdded(t *testing.T) {
 	}
 }
 
+// TestADeviceIsAddedOnce: whichever of its addresses answer, and however often they
+// are named.
+func TestADeviceIsAddedOnce(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t, "name,customer,address,driver\n", map[string]string{"127.82.0.1": catalyst, "127.82.0.2": catalyst, "127.82.0.3": nexus})
+	out, errs, status := n.run("devices", "discover", "127.82.0.0/30", "127.82.0.1", "127.82.0.3", "127.82.0.3", "--add", "acme/hq")
+	if status != 0 || strings.Count(out, "added ") != 2 || !strings.Contains(errs, "its serial number is that of acme/sw-core-1 (127.82.0.") {
+		t.Errorf("%d: %s%s", status, out, errs)
+	}
+	list, err := os.ReadFile(filepath.Join(n.dir, "devices.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(list); strings.Count(text, "\n") != 3 || strings.Count(text, "FOC1234X0AB") != 1 || strings.Count(text, "127.82.0.3,") != 1 {
+		t.Errorf("the inventory is now:\n%s", text)
+	}
+}
+
 func TestWhatADeviceIsIsToldWithoutALogin(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t, "name,customer,address,driver\n", map[string]string{"127.79.0.1": catalyst})

@@ -108,6 +108,12 @@ func (p *program) addSights(w *workspace, all []sight, o identifyOptions) error 
 		}
 		d := s.device
 		d.Driver, d.Serials, d.Model = s.guesses[0].Driver.Name, s.snmp.Serials, s.snmp.Model
+		if other, ok := sameBox(d, list, w.inventory.Devices); ok {
+			if other.Address != d.Address { // routers answer at each of their addresses
+				warn(p.err, "%s: its serial number is that of %s (%s): not added", d.Address, other, other.Address)
+			}
+			continue
+		}
 		d.Name = nameFor(s, list, w.inventory.Devices)
 		list = append(list, d)
 	}
@@ -142,6 +148,19 @@ func (p *program) addSights(w *workspace, all []sight, o identifyOptions) error 
 		}
 	}
 	return nil
+}
+
+// sameBox is the customer's device that one is already: by its address, or by its
+// serial number.
+func sameBox(d devices.Device, added, there []devices.Device) (devices.Device, bool) {
+	for _, list := range [][]devices.Device{added, there} {
+		for _, o := range list {
+			if o.Customer == d.Customer && (o.Address == d.Address && o.Port == d.Port || devices.Shared(o.Serials, d.Serials)) {
+				return o, true
+			}
+		}
+	}
+	return devices.Device{}, false
 }
 
 // nameFor is a name for a device that has none yet: what it calls itself, or its
