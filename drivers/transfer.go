@@ -150,7 +150,11 @@ func (e *errand) run(ctx context.Context, _ string, s step) (_ answer, err error
 	if err != nil {
 		return answer{}, err
 	}
+	ours := false // a row may stand there, and it is not somebody else's
 	defer func() {
+		if !ours {
+			return
+		}
 		// Whatever came of it, and though Ctrl-C was pressed: the row goes.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
@@ -159,7 +163,9 @@ func (e *errand) run(ctx context.Context, _ string, s step) (_ answer, err error
 		}
 	}()
 	for _, r := range ask {
-		if err := e.set(ctx, file, r, clear); err != nil {
+		err := e.set(ctx, file, r, clear)
+		ours = ours || !errors.Is(err, snmp.ErrInTheWay)
+		if err != nil {
 			return answer{}, err
 		}
 	}

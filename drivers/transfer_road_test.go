@@ -14,6 +14,7 @@ import (
 	"belay/devices"
 	"belay/devices/receive"
 	"belay/devices/simulator"
+	"belay/devices/snmp"
 	"belay/drivers"
 )
 
@@ -220,5 +221,49 @@ func TestTheRowGoesThoughCtrlCWasPressed(t *testing.T) {
 		if s := dev.Seen(); s.Sets != 2 || s.SetsRefused != 0 {
 			t.Errorf("%d sets: the row still stands", s.Sets)
 		}
+	}
+}
+
+// TestAnothersTransferIsLeftAlone: where one is under way in the only row that there
+// is, that row is not taken away from it.
+func TestAnothersTransferIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	c := load(t)
+	for _, p := range senders(t, c) {
+		if p.driver.Name != "cisco_smb_snmp" && p.driver.Name != "aruba_aoss_snmp" {
+			continue
+		}
+		dev := &simulator.Device{T: p.Transcript, Fault: simulator.Fault{Silence: true, After: 100}} // it does not come to its end
+		y, err := newYard(&receive.Receiver{Pause: 300 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(y.Close)
+		agent, s, err := agentOf(dev, y)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		agent.Leave = nil
+		pull := puller(c, dev)
+		pull.Agent = func(context.Context, devices.Device, *drivers.Driver) (drivers.Agent, error) { return agent, nil }
+		ctx, cancel := context.WithCancel(t.Context())
+		other := make(chan error, 1)
+		go func() {
+			_, err := pull.Pull(ctx, p.device())
+			other <- err
+		}()
+		for dev.Seen().Sets == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		_, err = pull.Pull(t.Context(), p.device())
+		if !errors.Is(err, snmp.ErrInTheWay) || !strings.Contains(hints(err), "another transfer") {
+			t.Errorf("%s: %v", p.Name, err)
+		}
+		if n := dev.Seen().Sets; n != 2 { // theirs and ours, which was refused
+			t.Errorf("%s: %d sets", p.Name, n)
+		}
+		cancel()
+		<-other
 	}
 }
