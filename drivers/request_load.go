@@ -130,7 +130,7 @@ func (c *compiler) api(s *spec) *api {
 			c.wrong("http.query: %s is not {token} of a session that sign_out ends: addresses are logged", name)
 		}
 	}
-	if h.Base != "" && !regexp.MustCompile(`\A(?:/[a-z]+)+\z`).MatchString(h.Base) {
+	if h.Base != "" && !regexp.MustCompile(`\A(?:/[a-z][a-z0-9_]*)+\z`).MatchString(h.Base) {
 		c.wrong("http.base: %q is no path such as /proxy/network", h.Base)
 	}
 	if h.Pace < 0 {
@@ -218,7 +218,7 @@ func (c *compiler) requestLine(line, body string, each bool) error {
 		line = strings.ReplaceAll(line, w, "a1")
 	}
 	if each {
-		line = strings.ReplaceAll(line, eachWord, "a1")
+		line = strings.ReplaceAll(strings.ReplaceAll(line, eachWord, "a1"), outerWord, "a1")
 	}
 	if strings.ContainsAny(line, "{}") {
 		return fmt.Errorf("request %q: {serial}, {name} and, within an each, {each} are all that is filled in", line)

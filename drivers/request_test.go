@@ -212,3 +212,36 @@ func TestWhatIsNotWholeInItsFormIsRefusedByACheck(t *testing.T) {
 		}
 	}
 }
+
+// TestAListWithinAListIsTakenForEachOfBoth: zones, and the networks of each.
+func TestAListWithinAListIsTakenForEachOfBoth(t *testing.T) {
+	t.Parallel()
+	const nested = "GET /api/config, as: json, keep: running.conf, each: '\"zone\": \"(.*)\"', pull: [{request: 'GET /z/{each}', as: json, keep: 'zone-{each}.json', " +
+		"each: '\"wlan\": \"(.*)\"', pull: [{request: 'GET /z/{outer}/w/{each}', as: json, keep: 'wlan-{outer}-{each}.json'}]}]}\n#"
+	c, err := apiDriver(t, "GET /api/config", nested)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := simulator.Parse("one", []byte("-- device.yaml --\ndriver: acme_api\nlogin: {user: a, password: b}\nhttp: {needs: {Authorization: 'Bearer {password}'}}\n"+
+		"-- GET /api/config --\n{\"name\": 1, \"list\": [{\"zone\": \"a\"}, {\"zone\": \"b\"}]}\n-- GET /z/a --\n[{\"wlan\": \"1\"}, {\"wlan\": \"2\"}]\n-- GET /z/b --\n[{\"wlan\": \"1\"}]\n"+
+		"-- GET /z/a/w/1 --\n\"a1\"\n-- GET /z/a/w/2 --\n\"a2\"\n-- GET /z/b/w/1 --\n\"b1\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, r := backup(puller(c, &simulator.Device{T: tr}))
+	res, texts := capture(t, b, r, devices.Device{Customer: "acme", Name: "box", Driver: "acme_api", Address: "192.0.2.1"})
+	for name, want := range map[string]string{"wlan-a-1.json": "a1", "wlan-a-2.json": "a2", "wlan-b-1.json": "b1"} {
+		if texts[name] != `"`+want+"\"\n" {
+			t.Errorf("%s: %q %s", name, texts[name], res.Error)
+		}
+	}
+	for what, change := range map[string][2]string{
+		"a third one":                       {"keep: 'wlan-{outer}-{each}.json'", "keep: 'wlan-{outer}-{each}.json', each: '(x)', pull: [{request: GET /q, keep: 'q-{outer}-{each}.json'}]"},
+		"a name that is not distinct":       {"wlan-{outer}-{each}", "wlan-{each}"},
+		"an outer name where there is none": {"'GET /z/{each}'", "'GET /z/{outer}'"},
+	} {
+		if _, err := apiDriver(t, "GET /api/config", strings.Replace(nested, change[0], change[1], 1)); err == nil {
+			t.Errorf("%s: loads", what)
+		}
+	}
+}

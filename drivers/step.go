@@ -33,14 +33,26 @@ type step struct {
 	pull     []step
 }
 
-// eachWord stands in the steps of an each for the name.
-const eachWord = "{each}"
+// eachWord stands in the steps of an each for the name; outerWord, in those of an
+// each within it, for the name of the outer one.
+const (
+	eachWord  = "{each}"
+	outerWord = "{outer}"
+)
 
 // named is the step for one name of an each. The name is the device's own word:
 // it must be harmless as a file name and in a command.
 func (s step) named(name string) (step, error) {
 	if err := devices.CheckName(name); err != nil {
 		return s, err
+	}
+	s.pull = slices.Clone(s.pull)
+	for i, inner := range s.pull {
+		inner.run, inner.keep = slices.Clone(inner.run), strings.ReplaceAll(inner.keep, outerWord, name)
+		for n := range inner.run {
+			inner.run[n] = strings.ReplaceAll(inner.run[n], outerWord, name)
+		}
+		s.pull[i] = inner
 	}
 	put := func(text string) string { return strings.ReplaceAll(text, eachWord, name) }
 	s.run = slices.Clone(s.run)
@@ -51,11 +63,20 @@ func (s step) named(name string) (step, error) {
 		}
 	}
 	if s.keep = put(s.keep); s.keep != "" {
-		if err := devices.CheckName(s.keep); err != nil {
+		if err := keepable(s.keep); err != nil {
 			return s, err
 		}
 	}
 	return s, nil
+}
+
+// keepable tells why a text cannot have a name in a snapshot, which has files of
+// its own.
+func keepable(name string) error {
+	if name == "snapshot.json" || strings.HasSuffix(name, ".age") {
+		return fmt.Errorf("%q is a file of the snapshot's own", name)
+	}
+	return devices.CheckName(name)
 }
 
 // reads tells why a line may not be sent, or nil.
@@ -74,10 +95,12 @@ type stepper struct {
 	*compiler
 	spec *spec
 	kept map[string]bool
+
+	within bool // the steps of an each within an each are being compiled
 }
 
 func (c *compiler) steps(d *Driver, s *spec) {
-	sc := &stepper{c, s, map[string]bool{}}
+	sc := &stepper{compiler: c, spec: s, kept: map[string]bool{}}
 	d.steps = sc.list("pull", s.Pull, false)
 	if !sc.kept[configs.MainFile] {
 		c.wrong("pull: no step has keep: %s", configs.MainFile)
@@ -127,6 +150,9 @@ func (c *stepper) step(key string, s stepSpec, each bool) step {
 	if s.Keep != "" {
 		c.keep(key+".keep", s.Keep, each)
 	}
+	if !c.within && strings.Contains(strings.Join(s.Request, " "), outerWord) {
+		c.wrong("%s.request: %s is known only in an each within another", key, outerWord)
+	}
 	if s.Sealed && (s.Keep == "" || s.Keep == configs.MainFile) {
 		c.wrong("%s.sealed: is for further files, beside the text in %s", key, configs.MainFile)
 	}
@@ -142,13 +168,16 @@ func (c *stepper) step(key string, s stepSpec, each bool) step {
 		c.wrong("%s: each and pull go together", key)
 	}
 	if s.Each != "" {
-		if each {
+		if each && (c.within || c.spec.Road != "https") {
 			c.wrong("%s.each: stands within another one", key)
 		}
 		if out.each = c.pattern(key+".each", s.Each); out.each != nil && out.each.NumSubexp() != 1 {
 			c.wrong("%s.each: wants one group", key)
 		}
+		before := c.within
+		c.within = each
 		out.pull = c.list(key+".pull", s.Pull, true)
+		c.within = before
 	}
 	return out
 }
@@ -192,11 +221,14 @@ func (c *stepper) keep(key, name string, each bool) {
 	bare := name
 	if each {
 		bare = strings.ReplaceAll(name, eachWord, "a1")
-		if !distinct.MatchString(name) {
-			c.wrong("%s: %q wants a word before %s: context-%s.conf", key, name, eachWord, eachWord)
+		if c.within {
+			bare = strings.ReplaceAll(bare, outerWord, "a1")
+		}
+		if !distinct.MatchString(strings.Replace(name, outerWord+"-", "", 1)) || c.within != strings.Contains(name, outerWord+"-") {
+			c.wrong("%s: %q wants a word before %s: context-%s.conf; in an each within another, list-%s-%s.json", key, name, eachWord, eachWord, outerWord, eachWord)
 		}
 	}
-	if c.kept[name] || devices.CheckName(bare) != nil || name == "snapshot.json" || strings.HasSuffix(name, ".age") {
+	if c.kept[name] || keepable(bare) != nil {
 		c.wrong("%s: %q is no file name, or used twice", key, name)
 	}
 	c.kept[name] = true

@@ -2,6 +2,7 @@ package drivers
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -45,7 +46,11 @@ func (r *walk) steps(list []step) error {
 }
 
 func (r *walk) step(s step) error {
-	if s.facts && s.keep == "" && !r.facts || s.when != nil && !s.when.Match(r.main()) {
+	if s.when != nil && !s.when.Match(r.main()) {
+		return nil
+	}
+	if s.facts && s.keep == "" && !r.facts {
+		r.unlisted(s)
 		return nil
 	}
 	if s.also != "" && !r.dev.May(s.also) {
@@ -109,10 +114,13 @@ func (r *walk) take(s step, a answer, which int) (done bool, err error) {
 			return true, err
 		}
 	}
-	if s.keep == "" {
-		return false, nil
+	if s.keep != "" {
+		return false, r.keep(s, a, which)
 	}
-	return false, r.keep(s, a, which)
+	if failed {
+		r.unlisted(s)
+	}
+	return failed, nil
 }
 
 // fits refuses a driver that is another system's, by the first facts answer:
@@ -192,14 +200,23 @@ func (r *walk) each(s step, text []byte) error {
 			r.lacks("what belongs to a name of the device's own that is no plain word, and so is not typed")
 			continue
 		}
+		outer := r.inside
 		r.inside = true
 		err := r.steps(list)
-		r.inside = false
+		r.inside = outer
 		if err != nil && !errors.Is(err, errLeft) {
 			return err
 		}
 	}
 	return nil
+}
+
+// unlisted notes that the names of an each could not be had: that is not the same as
+// that there are none.
+func (r *walk) unlisted(s step) {
+	if s.each != nil {
+		r.lacks(cmp.Or(s.missing, fmt.Sprintf("what belongs to the names that %q lists: it was refused, or went unanswered", s.run[0])))
+	}
 }
 
 // main is running.conf as read so far.
