@@ -35,6 +35,8 @@ func TestAStepIsTakenOnlyWhereItHasAPlace(t *testing.T) {
 		"when it does not":         {step: "{run: show vlan, keep: vlans.txt, when: '^context green$'}", sections: "-- show vlan --\n1 default\n", grade: configs.Restore},
 		"also, and given":          {step: "{run: show startup-config, keep: startup.conf, also: startup}", sections: "-- show startup-config --\nold\n", also: []string{"startup"}, texts: []string{"startup.conf"}, grade: configs.Restore},
 		"also, and not given":      {step: "{run: show startup-config, keep: startup.conf, also: startup, missing: that}", sections: "-- show startup-config --\nold\n", also: []string{"telnet"}, missing: []string{"that"}, grade: configs.Partial},
+		"names that nobody tells":  {step: "{run: show contexts, each: '^(\\S+) on$', pull: [{run: 'show context {each}', keep: 'context-{each}.conf'}]}", missing: []string{`what belongs to the names that "show contexts" lists: it was refused, or went unanswered`}, grade: configs.Partial},
+		"names that are none":      {step: "{run: show contexts, each: '^(\\S+) on$', pull: [{run: 'show context {each}', keep: 'context-{each}.conf'}]}", sections: "-- show contexts --\nnone\n", grade: configs.Restore},
 		"facts that are asked for": {step: "{run: show inventory, facts: true, optional: true}", grade: configs.Restore},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +51,7 @@ func TestAStepIsTakenOnlyWhereItHasAPlace(t *testing.T) {
 			if !slices.Equal(names, c.texts) || !slices.Equal(res.Missing, c.missing) || res.Grade != c.grade || len(res.Warnings) > 0 {
 				t.Errorf("texts %v, missing %v, grade %s, warnings %v", names, res.Missing, res.Grade, res.Warnings)
 			}
-			wanted := len(c.texts) > 0 || strings.Contains(c.step, "optional")
+			wanted := len(c.texts) > 0 || strings.Contains(c.step, "optional") || strings.Contains(c.step, "each")
 			command := strings.TrimPrefix(strings.Split(c.step, ",")[0], "{run: ")
 			if strings.Contains(box.typed(), command) != wanted {
 				t.Errorf("typed %q", box.typed())
@@ -158,6 +160,17 @@ func TestANameIsNeverTypedThatCouldDoMore(t *testing.T) {
 		if name != "tech-support" && (len(texts) != 2 || texts["context-blue.conf"] == "") {
 			t.Errorf("%q: %q", name, texts)
 		}
+	}
+}
+
+// TestANameIsNeverThatOfASealedOriginal: those stand in the same folder.
+func TestANameIsNeverThatOfASealedOriginal(t *testing.T) {
+	t.Parallel()
+	driver := withSteps(t, `{each: '^context (\S+)$', pull: [{run: 'show context {each}', keep: 'context-{each}'}]}`)
+	text := strings.Replace(boxText("", "-- show context blue.age --\nmine\n-- show context red --\nred\n"), "context blue\n", "context blue.age\n", 1)
+	box := acmeBoxOf(t, driver, text)
+	if res, texts := box.kept(t); len(res.Missing) != 1 || len(texts) != 2 || texts["context-red"] == "" || strings.Contains(box.typed(), "blue") {
+		t.Errorf("typed %q, missing %q, kept %v", box.typed(), res.Missing, texts)
 	}
 }
 
