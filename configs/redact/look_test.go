@@ -167,6 +167,13 @@ password configuration-control
 one-time-password otp
 "zone_key": "internal",
 <descr>password portal</descr>
+ip http secure-server download key ssl.key ip-address 192.0.2.1
+ neighbor 192.0.2.1 password shared-secret profile P
+ password encryption-key common
+ hello-password keychain K
+password secure-mode
+set firewall name PASSWORD default-action drop
+ port-name password portal
 <enable-password>0</enable-password>
 pre-shared-key ckn 0123456789abcdef
 set system master-password iteration-count 100
@@ -178,6 +185,15 @@ hashed-password: '*'`, "\n") {
 		if clean.String() != line || len(report.Gaps) > 0 {
 			t.Errorf("%s: became %s (%v)", line, clean, report.Gaps)
 		}
+	}
+}
+
+func TestTheKindOfAnEncryptionIsNoSecret(t *testing.T) {
+	t.Parallel()
+	r := compiled(t, nil, `8a (?P<secret>\S+)`)
+	clean, report := r.Apply([]byte("ntp authentication-key 1 sha1 8a abcd1234==\n"), Key{1})
+	if got := token.ReplaceAllString(clean.String(), "#"); got != "ntp authentication-key 1 sha1 8a #\n" || len(report.Gaps) > 0 {
+		t.Errorf("%q, gaps %v", got, report.Gaps)
 	}
 }
 

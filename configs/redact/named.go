@@ -17,14 +17,14 @@ var nameEnds = []string{
 // A value is not secret where it is one of these: words of commands and of
 // prose, and the settings that names like these have.
 var plainWords = wordSet(`
-	encryption encrypt recovery restriction uniqueness constraints constraints-apply-to enforce-history configuration-control control row ckn iteration-count policy length minimum-length min-length max-length minimum maximum history aging age
+	encryption encrypt recovery restriction uniqueness constraints constraints-apply-to enforce-history configuration-control control row ckn iteration-count default-action shared-secret encryption-key common secure-mode policy length minimum-length min-length max-length minimum maximum history aging age
 	lifetime expire expires expiry expiration complexity strength strength-check change reset prompt authentication authorization
 	management manager mode method type format generate zeroize chain id index string storage version
 	is are was has have had and or for to the of must will with from in on at as by be not no this that your you
 	yes true false on off enable enabled disable disabled none null default required optional
 	rsa dsa ecdsa ed25519 ssh-rsa ssh-dss ssh-ed25519 export import exchange config-key
 	priv enc read write ro rw both standard extended large members additive internet no-export no-advertise local-as
-	profile source key-chain permit deny
+	profile source key-chain keychain permit deny
 	new-format add delete list set not-set unset hidden removed change-on-login`)
 
 // What may stand between a name and its value.
@@ -32,7 +32,7 @@ var betweenWords = wordSet(`
 	encrypted ciphertext cipher plaintext plaintext-password encrypted-password ascii-text value clear cleartext clear-text plain-text simple hash hashed sha512 sha256 sha1 sha md5 aes des 3des
 	aes-128 aes-192 aes-256 aes128 aes192 aes256 sha-1 sha-256 sha-384 sha-512 sha384 sha224 hmac-md5 hmac-sha1 hmac-sha256 hmac-sha-1
 	hmac-sha-256 hmac-sha-512 hmac-sha-384 aes-128-cmac cmac-aes-128 cmac-aes-256 hmac-sha2-256 pbkdf2 bcrypt irreversible-cipher reversible enc hex hexadecimal ascii text unencrypted
-	scrypt encryption-type community-name passphrase-type secure 128 192 256 level privilege localized localizedkey`)
+	scrypt 8a encryption-type community-name passphrase-type secure 128 192 256 level privilege localized localizedkey`)
 
 // Names that end in key, hash, auth and so on, and hold nothing secret.
 var plainNames = []string{
@@ -85,6 +85,9 @@ func named(text []byte, from, to, lineStart, lineEnd int) (span, bool) {
 	if form == noValue {
 		return span{}, false
 	}
+	if form == spaced && start > lineStart && text[start-1] == '.' { // app.key
+		return span{}, false
+	}
 	s, ok := value(text, at, lineEnd, form, kind)
 	if ok && form == spaced && ordinary(bytes.Trim(text[s.start:s.end], `"'`)) && inProse(lowered(text[lineStart:start])) {
 		return span{}, false
@@ -95,7 +98,7 @@ func named(text []byte, from, to, lineStart, lineEnd int) (span, bool) {
 // inProse tells whether what stands before a name on its line begins a text for
 // people, where "password" may be followed by any word.
 func inProse(before string) bool {
-	return slices.ContainsFunc([]string{"description ", "<descr", "remark ", "comment ", "location ", "contact ", "alias "}, func(word string) bool {
+	return slices.ContainsFunc([]string{"description ", "<descr", "remark ", "comment ", "location ", "contact ", "alias ", "port-name "}, func(word string) bool {
 		return strings.Contains(before, word)
 	})
 }
