@@ -152,16 +152,20 @@ func (c *conversation) close(ctx context.Context) {
 // next pages.
 func (c *conversation) run(ctx context.Context, line string, s step) (answer, error) {
 	var pages [][]byte
-	open := false
+	open, size := false, 0
+	seen := map[string]bool{}
 	for next := line; next != ""; {
-		if len(pages) == maxPages {
+		switch {
+		case len(pages) == maxPages:
 			return answer{}, fmt.Errorf("%s: more than %d pages", line, maxPages)
+		case size > maxAnswer:
+			return answer{}, fmt.Errorf("%s: answer of more than %d MB", line, maxAnswer>>20)
+		case seen[next]:
+			return answer{}, &devices.Error{Kind: devices.Refused, Op: "read on", Err: fmt.Errorf("%s: its pages go round in a circle", line)}
+		case len(pages) > 0 && (word.MatchString(next) || asksOnly(next, s.http.body) != nil): // the device's own words are filled in with nothing of ours
+			return answer{}, &devices.Error{Kind: devices.Refused, Op: "read on", Err: errors.New("the next page is not to be had by a request that only reads")}
 		}
-		if len(pages) > 0 {
-			if err := asksOnly(next, s.http.body); err != nil {
-				return answer{}, &devices.Error{Kind: devices.Refused, Op: "read on", Err: errors.New("the next page is not to be had by a request that only reads")}
-			}
-		}
+		seen[next] = true
 		a, err := c.ask(ctx, next, s.http, s.optional)
 		if err != nil {
 			return answer{}, err
@@ -173,7 +177,7 @@ func (c *conversation) run(ctx context.Context, line string, s step) (answer, er
 			}
 			return answer{raw: a.Body, text: configs.Plain(a.Body), status: a.Status}, nil
 		}
-		pages = append(pages, a.Body)
+		pages, size = append(pages, a.Body), size+len(a.Body)
 		next = s.http.next(a)
 	}
 	all := answer{raw: bytes.Join(pages, []byte("\n")), open: open}
