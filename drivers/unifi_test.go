@@ -10,14 +10,16 @@ import (
 )
 
 // unifi is the transcript of a controller, to be changed.
-func unifi(t *testing.T) played {
+func unifi(t *testing.T) played { return controller(t, "unifi_network-udmpro.txtar") }
+
+func controller(t *testing.T, name string) played {
 	t.Helper()
 	for _, p := range transcripts(t, load(t)) {
-		if p.Name == "unifi_network-udmpro.txtar" {
+		if p.Name == name {
 			return p
 		}
 	}
-	t.Fatal("there is no transcript of a UniFi controller")
+	t.Fatalf("there is no transcript %s", name)
 	return played{}
 }
 
@@ -25,24 +27,29 @@ func unifi(t *testing.T) played {
 // sealed original is kept.
 func TestAControllersBackupFileIsMadeOnlyWhereTheInventorySaysSo(t *testing.T) {
 	t.Parallel()
-	p := unifi(t)
-	for _, also := range [][]string{nil, {"backup-file"}} {
-		dev := &simulator.Device{T: p.Transcript}
-		pull := puller(load(t), dev)
-		d := p.device()
-		d.Also = also
-		c, err := pull.Pull(t.Context(), d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		made := slices.Contains(dev.Seen().Commands, "POST /proxy/network/api/s/default/cmd/backup")
-		i := slices.IndexFunc(c.Files, func(f configs.File) bool { return f.Name == "controller-9.0.108.unf" })
-		lacks := strings.Contains(strings.Join(c.Grade().Missing, "; "), ".unf")
-		if made != (also != nil) || made != (i >= 0) || made == lacks {
-			t.Errorf("%v: made %v, kept %v, said to be missing %v", also, made, i >= 0, lacks)
-		}
-		if i >= 0 && (!c.Files[i].Sealed || c.Files[i].Text != nil || string(c.Files[i].Raw) != "canary-in-the-unf-file\n") {
-			t.Errorf("%+v", c.Files[i])
+	for _, of := range []struct{ transcript, ask, file, kind string }{
+		{"unifi_network-udmpro.txtar", "POST /proxy/network/api/s/default/cmd/backup", "controller-9.0.108.unf", "unf"},
+		{"ruckus_smartzone-vsz.txtar", "GET /wsg/api/public/v11_1/configuration", "configuration-b3f1c0de-1111-4000-8000-0000000000aa", "bak"},
+	} {
+		p := controller(t, of.transcript)
+		for _, also := range [][]string{nil, {"backup-file"}} {
+			dev := &simulator.Device{T: p.Transcript}
+			pull := puller(load(t), dev)
+			d := p.device()
+			d.Also = also
+			c, err := pull.Pull(t.Context(), d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked := slices.Contains(dev.Seen().Commands, of.ask)
+			i := slices.IndexFunc(c.Files, func(f configs.File) bool { return f.Name == of.file })
+			lacks := strings.Contains(strings.Join(c.Grade().Missing, "; "), "(."+of.kind+")")
+			if asked != (also != nil) || asked != (i >= 0) || asked == lacks {
+				t.Errorf("%s %v: asked %v, kept %v, said to be missing %v", of.transcript, also, asked, i >= 0, lacks)
+			}
+			if i >= 0 && (!c.Files[i].Sealed || c.Files[i].Text != nil || string(c.Files[i].Raw) != "canary-in-the-"+of.kind+"-file\n") {
+				t.Errorf("%+v", c.Files[i])
+			}
 		}
 	}
 }
