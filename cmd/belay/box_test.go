@@ -68,6 +68,22 @@ func serveBox(d *simulator.Device) (*box, error) {
 	return b, nil
 }
 
+// serveRoad serves a device as its driver asks for it: by SSH, or its API.
+func serveRoad(driver *drivers.Driver, d *simulator.Device) (b *box, stop func() error, err error) {
+	if _, _, api := driver.HTTPS(); !api {
+		b, err := serveBox(d)
+		if err != nil {
+			return nil, nil, err
+		}
+		return b, func() error { return b.server.Close() }, nil
+	}
+	s := &simulator.WebServer{Device: d}
+	if err := s.Start("127.0.0.1:0"); err != nil {
+		return nil, nil, err
+	}
+	return &box{dev: d, address: s.Address()}, s.Close, nil
+}
+
 // rekey replaces the device by one with the same address and another host key.
 func (b *box) rekey() error {
 	if err := b.server.Close(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -41,16 +42,22 @@ func newHerd(t *testing.T) *herd {
 	var env []string
 	files := map[string]string{}
 	for i, d := range catalog.All() {
+		if raced && i%4 > 0 { // make test takes all of them once more, without
+			continue
+		}
+		if public, _, _ := d.HTTPS(); public || d.Road() == "snmp" {
+			continue // a service's certificate is verified, and a transfer needs a receiver: their own tests look for secrets
+		}
 		for j, s := range catalog.Transcripts(d.Name) {
 			tr, err := simulator.Parse(s.Name, s.Text)
 			if err != nil {
 				t.Fatal(err)
 			}
-			b, err := serveBox(&simulator.Device{T: tr})
+			b, stop, err := serveRoad(d, &simulator.Device{T: tr})
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { _ = b.server.Close() })
+			t.Cleanup(func() { _ = stop() })
 			customer := []string{"acme", "globex"}[i%2]
 			name := customer + "/" + strings.TrimSuffix(s.Name, ".txtar")
 			h.names, h.boxes[name] = append(h.names, name), b
@@ -64,7 +71,7 @@ func newHerd(t *testing.T) *herd {
 			files[variable+".txt"] = enable
 			logins += fmt.Sprintf("  %s: {user: %s, password: {env: %s}, enable: {file: %s.txt}}\n", name, tr.Login.User, variable, variable)
 			for _, secret := range append(slices.Clone(tr.Gone), tr.Login.Password, enable) {
-				if len(secret) >= 6 && secret != "canary" { // which begins the names of all the others
+				if len(secret) >= 6 && !recorded.MatchString(secret) {
 					h.canaries[secret] = s.Name
 				}
 			}
@@ -79,6 +86,9 @@ func newHerd(t *testing.T) *herd {
 	}
 	return h
 }
+
+// recorded is the beginning of what "drivers record" writes for a secret.
+var recorded = regexp.MustCompile(`^canary[0-9a-f]{0,7}$`)
 
 // TestNoSecretIsAnywhereInClear takes every system there is, also while it does
 // wrong, and looks through everything the program wrote or said for the secrets

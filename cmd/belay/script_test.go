@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -216,7 +217,12 @@ func scriptStands(ts *testscript.TestScript, _ bool, args []string) {
 	b, other := boxOf(ts, args, 2, usage), boxOf(ts, args[1:], 1, usage)
 	ts.Check(b.server.Close())
 	b.dev, b.server = other.dev, &simulator.Server{Device: other.dev, HostKey: other.server.HostKey}
-	ts.Check(b.server.Start(b.address))
+	err := b.server.Start(b.address)
+	for tries := 0; errors.Is(err, syscall.EADDRINUSE) && tries < 50; tries++ { // a connection of another test's has the port for a moment
+		time.Sleep(100 * time.Millisecond)
+		err = b.server.Start(b.address)
+	}
+	ts.Check(err)
 }
 
 func scriptUnplug(ts *testscript.TestScript, _ bool, args []string) {
