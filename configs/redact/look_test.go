@@ -174,6 +174,10 @@ ip http secure-server download key ssl.key ip-address 192.0.2.1
 password secure-mode
 set firewall name PASSWORD default-action drop
  port-name password portal
+ name "key lab"
+  "name": "password lab",
+cli password telnet radius
+set pki openvpn shared-secret NAME key x
 <enable-password>0</enable-password>
 pre-shared-key ckn 0123456789abcdef
 set system master-password iteration-count 100

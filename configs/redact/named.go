@@ -17,7 +17,8 @@ var nameEnds = []string{
 // A value is not secret where it is one of these: words of commands and of
 // prose, and the settings that names like these have.
 var plainWords = wordSet(`
-	encryption encrypt recovery restriction uniqueness constraints constraints-apply-to enforce-history configuration-control control row ckn iteration-count default-action shared-secret encryption-key common secure-mode policy length minimum-length min-length max-length minimum maximum history aging age
+	encryption encrypt recovery restriction uniqueness constraints constraints-apply-to enforce-history configuration-control control row ckn iteration-count default-action shared-secret encryption-key common secure-mode access-level default-lockout-time password-history min-passwd-len aging-time security serial telnet hardening
+	password-force-change prompting-only enableall policy length minimum-length min-length max-length minimum maximum history aging age
 	lifetime expire expires expiry expiration complexity strength strength-check change reset prompt authentication authorization
 	management manager mode method type format generate zeroize chain id index string storage version
 	is are was has have had and or for to the of must will with from in on at as by be not no this that your you
@@ -32,11 +33,11 @@ var betweenWords = wordSet(`
 	encrypted ciphertext cipher plaintext plaintext-password encrypted-password ascii-text value clear cleartext clear-text plain-text simple hash hashed sha512 sha256 sha1 sha md5 aes des 3des
 	aes-128 aes-192 aes-256 aes128 aes192 aes256 sha-1 sha-256 sha-384 sha-512 sha384 sha224 hmac-md5 hmac-sha1 hmac-sha256 hmac-sha-1
 	hmac-sha-256 hmac-sha-512 hmac-sha-384 aes-128-cmac cmac-aes-128 cmac-aes-256 hmac-sha2-256 pbkdf2 bcrypt irreversible-cipher reversible enc hex hexadecimal ascii text unencrypted
-	scrypt 8a encryption-type community-name passphrase-type secure 128 192 256 level privilege localized localizedkey`)
+	scrypt 8a wep40 wep104 wep128 wep-40 wep-104 wep-128 base64 encryption-type community-name passphrase-type secure 128 192 256 level privilege localized localizedkey`)
 
 // Names that end in key, hash, auth and so on, and hold nothing secret.
 var plainNames = []string{
-	"public", "pub", "authorized", "one-time-password", "change-password", "strong-pwd", "user-key", "rsa-key", "dsa-key", "config-key", "zone_key", "known", "host-key", "hostkey", "local-key", "delete-key", "trusted-key", "key-hash", "primary-key", "sort-key",
+	"public", "pub", "authorized", "one-time-password", "change-password", "strong-pwd", "prompt-secret", "user-key", "rsa-key", "dsa-key", "config-key", "zone_key", "known", "host-key", "hostkey", "local-key", "delete-key", "trusted-key", "key-hash", "primary-key", "sort-key",
 	"function-key", "tls_key", "fortitoken", "file-hash", "image-hash", "load-hash", "ecmp", "lag-hash", "trunk-hash",
 }
 
@@ -89,16 +90,17 @@ func named(text []byte, from, to, lineStart, lineEnd int) (span, bool) {
 		return span{}, false
 	}
 	s, ok := value(text, at, lineEnd, form, kind)
-	if ok && form == spaced && ordinary(bytes.Trim(text[s.start:s.end], `"'`)) && inProse(lowered(text[lineStart:start])) {
+	if ok && form == spaced && ordinary(bytes.Trim(text[s.start:s.end], `"',`)) && inProse(lowered(text[lineStart:start])) {
 		return span{}, false
 	}
 	return s, ok
 }
 
 // inProse tells whether what stands before a name on its line begins a text for
-// people, where "password" may be followed by any word.
+// people, where "password" may be followed by any word. A name that is quoted as
+// such has a quote behind it and is not in the spaced form.
 func inProse(before string) bool {
-	return slices.ContainsFunc([]string{"description ", "<descr", "remark ", "comment ", "location ", "contact ", "alias ", "port-name "}, func(word string) bool {
+	return strings.HasSuffix(before, `"`) || slices.ContainsFunc([]string{"description ", "<descr", "remark ", "comment ", "location ", "contact ", "alias ", "port-name "}, func(word string) bool {
 		return strings.Contains(before, word)
 	})
 }
@@ -134,7 +136,7 @@ func kindOf(name, before, after string) string {
 			return ""
 		}
 		return kindCommunity
-	case base == "psk" && strings.Contains(after, " secret "): // VyOS: psk NAME secret VALUE
+	case base == "psk" && strings.Contains(after, " secret "), ends("shared-secret") && strings.Contains(after, " key "): // VyOS: psk NAME secret VALUE
 		return ""
 	case ends("hash"):
 		if strings.Contains(base, "pass") || strings.Contains(base, "md5") || strings.Contains(base, "nt-hash") || strings.Contains(base, "bcrypt") || strings.Contains(base, "sha") {
