@@ -46,7 +46,7 @@ var reading = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	// Any word of a menu may be an action: "/system script run print" runs a script.
 	`/(?:system (?:routerboard|resource|identity|license|package|health|clock)|ip (?:address|route|service)|interface|user|certificate|file) print(?: (?:without-paging|detail|terse|value-list))*`,
 	`tmsh -q (?:show sys (?:version|hardware field-fmt)|list)`, `list`,
-	`cat /tmp/system\.cfg`, `config show json`,
+	`(?:cat|sort) /tmp/system\.cfg`, `config show json`,
 	`(?:/bin/)?cat /(?:cf|conf|config|etc|opt|usr|var)/[\w./\-]+`,
 	`vtysh -c '(?:show|list) [^']+'`, `cli -c "show [^"]+"`,
 	`uname(?: -[a-z]+)?`, `hostname`, `opnsense-version(?: -[a-zA-Z]+)?`,
