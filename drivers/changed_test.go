@@ -71,6 +71,19 @@ func lines() map[string]map[string]string {
 			"Jun 01 22:16:36 lb-1 notice tmsh[18057]: 01420002:5: AUDIT - pid=18057 user=jm folder=/Common module=(tmos)# status=[01020036:3: The requested Pool was not found.] cmd_data=delete ltm pool x":          "",
 			"Jan 17 09:44:14 lb-1 info httpd(pam_audit)[16784]: 01070417:6: AUDIT - user x - RAW: httpd(pam_audit): user=x(x) partition=[All] level=Administrator tty=(unknown) host=192.0.2.5 attempts=1 start=\"\"": "",
 		},
+		"paloalto_panos_api": {
+			"Nov 22 12:11:34 zb-aa-fw01 1,2022/11/22 12:11:33,012501009150,CONFIG,0,2561,2022/11/22 12:11:33,10.251.72.79,,commit,admin,Web,Submitted,,7168767370163388448,0x0,0,0,0,0,,zb-aa-fw01,0,,0": "admin",
+			"1,2022/11/22 12:11:33,012501009150,CONFIG,0,2561,2022/11/22 12:11:33,10.251.72.79,,commit,admin,Web,Unauthorized,,1,0x0":                                                                    "",
+		},
+		"ruckus_icx": {
+			"Sep 23 10:16:02 sw-1 , running-config was changed by jm from ssh client 192.0.2.5": "jm",
+			"Sep 23 10:16:02 sw-1 , startup-config was changed by jm from ssh client 192.0.2.5": "jm",
+			"Sep 23 10:16:02 sw-1 , ssh login by jm from src IP 192.0.2.5 to PRIVILEGED mode":   "",
+		},
+		"ubnt_edgeos": {
+			"Sep 23 10:16:02 edge-1 commit: Successful change to active configuration by user jm": "jm",
+			"Sep 23 10:16:02 edge-1 sshd[9]: Accepted password for belay from 192.0.2.5":          "",
+		},
 		"citrix_netscaler": {
 			`08/02/2020:14:53:24  vpx 0-PPE-0 : default CLI CMD_EXECUTED 1488010 0 :  User nsroot - Remote_ip 192.0.2.1 - Command "add lb vserver v HTTP 192.0.2.9 80" - Status "Success"`:    "nsroot",
 			`08/02/2020:14:53:24  vpx 0-PPE-0 : default GUI CMD_EXECUTED 1488010 0 :  User jm - Remote_ip 192.0.2.1 - Command "bind lb vserver v -policyName \"a b\"" - Status "Success"`:     "jm",

@@ -12,9 +12,9 @@ import (
 // How many of a transcript's cases are played in a run that is not to take long.
 // BELAY_FAULTS=all plays every cut at every line.
 const (
-	fewLines    = 14 // cuts at a line
-	fewPercents = 6  // cuts after so much
-	fewOthers   = 40 // all else that is done wrong
+	fewLines    = 7  // cuts at a line
+	fewPercents = 4  // cuts after so much
+	fewOthers   = 22 // all else that is done wrong
 )
 
 // sampled chooses from a transcript's cases: the same at each run, spread over the
@@ -37,7 +37,7 @@ func sampled(all []faulty, transcript string) []faulty {
 	}
 	share := 1
 	if raced { // a case is twenty times as dear
-		share = 8
+		share = 4
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(transcript))

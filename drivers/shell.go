@@ -40,6 +40,7 @@ type shell struct {
 	other string // a prompt by another name, behind the text of the last command
 	buf   []byte // all that came since the last command was typed
 	pages []int  // offsets in buf behind each pager question
+	lined bool   // a line has ended in buf
 	from  int    // what precedes was answered: no question is answered twice
 	asked int    // questions answered since the last command was typed
 	mute  bool   // Enter is not echoed: the next prompt stands behind the last
@@ -90,6 +91,7 @@ func (s *shell) read() error {
 		s.buf = slices.Grow(s.buf, max(2048, min(len(s.buf), 64<<10)))
 		n, err := s.rw.Read(s.buf[len(s.buf):cap(s.buf)])
 		s.buf = s.buf[:len(s.buf)+n]
+		s.lined = s.lined || bytes.IndexByte(s.buf[len(s.buf)-n:], '\n') >= 0
 		if n > 0 {
 			s.timer.Reset(s.idle)
 		}
@@ -233,13 +235,13 @@ func (s *shell) until(stop *regexp.Regexp) (asked bool, err error) {
 
 // below tells whether a line has ended since the command was typed. Before, a
 // device that draws its prompt anew to echo the command is not at its prompt.
-func (s *shell) below() bool { return s.mute || bytes.IndexByte(s.buf, '\n') >= 0 }
+func (s *shell) below() bool { return s.mute || s.lined }
 
 // fresh forgets what came before the next command, but for the beginning of a
 // terminal sequence: some devices send several behind their prompt.
 func (s *shell) fresh() {
 	s.buf = append(s.buf[:0], unfinished.Find(s.buf[max(0, len(s.buf)-16):])...)
-	s.pages, s.from, s.asked = nil, 0, 0
+	s.pages, s.lined, s.from, s.asked = nil, false, 0, 0
 }
 
 var unfinished = regexp.MustCompile(`\x1b(?:\[[0-9;?]*)?\z`)

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,10 +26,13 @@ import (
 
 var update = flag.Bool("update", false, "write the kept texts of the transcripts anew: read them before you commit")
 
+// builtin are the built-in drivers, made once: nobody changes them.
+var builtin = sync.OnceValues(func() (*drivers.Catalog, error) { return drivers.Load("") })
+
 // load gives the built-in drivers, or ends the test.
 func load(t testing.TB) *drivers.Catalog {
 	t.Helper()
-	c, err := drivers.Load("")
+	c, err := builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +65,7 @@ func transcripts(t testing.TB, c *drivers.Catalog) []played {
 func puller(c *drivers.Catalog, d *simulator.Device) *drivers.Puller {
 	login := devices.Login{User: d.T.Login.User, Password: devices.NewSecret(d.T.Login.Password), Enable: devices.NewSecret(d.T.Login.Enable)}
 	return &drivers.Puller{
-		Catalog: c, Idle: 5 * time.Second, Now: time.Now,
+		Catalog: c, Idle: 30 * time.Second, Now: time.Now,
 		Dial: func(context.Context, devices.Device, *drivers.Driver) (drivers.Conn, devices.Login, error) {
 			return d.Conn(), login, nil
 		},

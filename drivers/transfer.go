@@ -98,7 +98,8 @@ func (p *Puller) errand(ctx context.Context, dev devices.Device, d *Driver) (_ *
 			_ = opened.Close()
 		}
 	}(e)
-	if e.writer, err = snmp.NewWriter(dev, e.Write, e.host, e.port, 0); err != nil {
+	// Some answer when the file is sent; one that comes later than so is no loss, see set.
+	if e.writer, err = snmp.NewWriter(dev, e.Write, e.host, e.port, min(e.idle, 15*time.Second)); err != nil {
 		return nil, err
 	}
 	e.asked = snmp.Probe{Credentials: []snmp.Credentials{e.Write}, Timeout: e.Read.Timeout, Retries: e.Read.Retries}

@@ -48,6 +48,25 @@ func overSNMP(dev *simulator.Device) func(context.Context, devices.Device, *driv
 	}
 }
 
+var hastyYard = sync.OnceValues(func() (*yard, error) {
+	return newYard(&receive.Receiver{Life: 300 * time.Millisecond, Pause: 300 * time.Millisecond})
+})
+
+// hastily is the same, for files and answers that will not come.
+func hastily(dev *simulator.Device) func(context.Context, devices.Device, *drivers.Driver) (drivers.Agent, error) {
+	return func(context.Context, devices.Device, *drivers.Driver) (drivers.Agent, error) {
+		y, err := hastyYard()
+		if err != nil {
+			return drivers.Agent{}, err
+		}
+		a, _, err := agentOf(dev, y)
+		if dev.Fault.Tarpit {
+			a.Read.Timeout, a.Read.Retries = 50*time.Millisecond, 0
+		}
+		return a, err
+	}
+}
+
 const canaryWrite = "canary-write-community"
 
 func agentOf(dev *simulator.Device, y *yard) (drivers.Agent, *simulator.Agent, error) {
