@@ -29,6 +29,10 @@ var commonly = &credentials{
 	password: regexp.MustCompile(`(?i)\bpass(?:word|code|wd)(?: for \S+)? ?: ?\z`),
 }
 
+// reported is what many devices begin a line with behind a login: when there was
+// one before. As far as the colon it reads like a question.
+var reported = regexp.MustCompile(`(?i)\b(?:last|previous|successful|unsuccessful|failed) login ?: ?\z`)
+
 // A stranger is a connection on which nobody has logged in yet.
 type stranger interface{ AsksInTerminal() bool }
 
@@ -44,7 +48,7 @@ type whois struct {
 // asked tells whether the device asks who we are, and has the answer typed when
 // it stays quiet behind the question: a banner may well speak of a password.
 func (w *whois) asked(tail string, p *presser) (bool, error) {
-	if w.credentials == nil {
+	if w.credentials == nil || reported.MatchString(tail) {
 		return false, nil
 	}
 	keys, told := w.login.Password.Reveal(), &w.password

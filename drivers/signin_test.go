@@ -1,15 +1,19 @@
 package drivers_test
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"belay/configs"
 	"belay/devices"
 	"belay/devices/simulator"
+	"belay/drivers"
 )
 
 const asksWho = "login: {user: '^User ?[Nn]ame: ?$', password: '^Password: ?$'}\nroad: shell"
@@ -158,4 +162,69 @@ func TestNoEnterIsTypedBeforeASlowDeviceAsks(t *testing.T) {
 	if res, _ := capture(t, b, r, box.p.device()); res.Result != configs.Kept {
 		t.Errorf("%s %s, typed %d lines", res.Result, res.Error, len(h.typed()))
 	}
+}
+
+// TestWhenSomebodyLoggedInLastIsNoQuestion: a device says so right behind the
+// password, and where the line has come so far it ends as a question does.
+func TestWhenSomebodyLoggedInLastIsNoQuestion(t *testing.T) {
+	t.Parallel()
+	for _, said := range []string{"Last login: Tue Apr 21 09:14:02 2026 from 192.0.2.7", "Last successful login: Tue Apr 21", "Previous failed login : none", "Failed login: 3"} {
+		box := acmeBoxOf(t, plainAcme, boxText("", ""))
+		pull, dev, server := overTelnet(t, box.c, box.p, simulator.Fault{})
+		dial := pull.Dial
+		pull.Dial = func(ctx context.Context, d devices.Device, with *drivers.Driver) (drivers.Conn, devices.Login, error) {
+			c, l, err := dial(ctx, d, with)
+			return greeter{c, said}, l, err
+		}
+		b, r := backup(pull)
+		if res, _ := capture(t, b, r, dev); res.Result != configs.Kept || server.Device.Seen().Refused > 0 {
+			t.Errorf("%s: %s %s", said, res.Result, res.Error)
+		}
+	}
+}
+
+// A greeter is a connection on which every byte comes alone, and a text behind the
+// password.
+type greeter struct {
+	drivers.Conn
+	says string
+}
+
+func (greeter) AsksInTerminal() bool { return true }
+
+func (g greeter) Shell(ctx context.Context, t devices.Terminal) (io.ReadWriteCloser, error) {
+	rw, err := g.Conn.Shell(ctx, t)
+	return &oneByOne{ReadWriteCloser: rw, says: g.says}, err
+}
+
+type oneByOne struct {
+	io.ReadWriteCloser
+	says string
+	mu   sync.Mutex
+	next string
+}
+
+func (o *oneByOne) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), "canary-login") {
+		o.mu.Lock()
+		o.next = "\r\n" + o.says + "\r\n"
+		o.mu.Unlock()
+	}
+	return o.ReadWriteCloser.Write(p)
+}
+
+func (o *oneByOne) Read(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.next == "" {
+		o.mu.Unlock()
+		n, err := o.ReadWriteCloser.Read(p[:1])
+		o.mu.Lock()
+		if o.next == "" || n == 0 {
+			return n, err
+		}
+		o.next += string(p[:n]) // it came behind the password
+	}
+	p[0], o.next = o.next[0], o.next[1:]
+	return 1, nil
 }
