@@ -32,6 +32,7 @@ func (r Rules) check(f File) []Check {
 	}
 	k := r.Complete
 	text := f.Text
+	shown := unpadded(text)
 	bare := bytes.TrimSpace(text)
 	checks := []Check{{Name: CheckAnswered, OK: len(bare) > 0, Detail: fmt.Sprintf("%d bytes", len(f.Raw))}}
 	if len(bare) == 0 {
@@ -42,19 +43,19 @@ func (r Rules) check(f File) []Check {
 		failure.OK, failure.Detail = false, fmt.Sprintf("the device answered with an error: %q", said)
 	}
 	checks = append(checks, failure)
-	matches := r.matcher(text)
+	matches := r.matcher(shown)
 	if f.Name != MainFile {
 		if f.Complete == nil {
 			return checks
 		}
-		k, matches = *f.Complete, func(re *regexp.Regexp) bool { return re.Match(text) }
+		k, matches = *f.Complete, func(re *regexp.Regexp) bool { return re.Match(shown) }
 	}
 	if k.Starts != nil {
-		loc := k.Starts.FindIndex(bytes.TrimLeft(text, "\n"))
+		loc := k.Starts.FindIndex(bytes.TrimLeft(shown, "\n"))
 		checks = append(checks, Check{Name: CheckStart, OK: loc != nil && loc[0] == 0, Detail: fmt.Sprintf("begins with %s", written(k.Starts))})
 	}
 	if k.Ends != nil {
-		c := Check{Name: CheckEnd, OK: endsWith(text, k.Ends), Detail: fmt.Sprintf("ends with %s", written(k.Ends))}
+		c := Check{Name: CheckEnd, OK: endsWith(shown, k.Ends), Detail: fmt.Sprintf("ends with %s", written(k.Ends))}
 		if !c.OK {
 			c.Detail = fmt.Sprintf("no end mark (%s): cut short after %d lines", written(k.Ends), bytes.Count(text, []byte("\n"))+1)
 		}
@@ -76,6 +77,22 @@ func (r Rules) check(f File) []Check {
 		checks = append(checks, c)
 	}
 	return checks
+}
+
+// unpadded is text without the blanks that end its lines: some systems fill every
+// line with them, and no vendor's grammar has any there.
+func unpadded(text []byte) []byte {
+	if !bytes.Contains(text, []byte(" \n")) && !bytes.Contains(text, []byte("\t\n")) {
+		return text
+	}
+	out := make([]byte, 0, len(text))
+	for line := range bytes.Lines(text) {
+		out = append(out, bytes.TrimRight(line, " \t\n")...)
+		if line[len(line)-1] == '\n' {
+			out = append(out, '\n')
+		}
+	}
+	return out
 }
 
 // endsWith tells whether the last match ends the text, blanks aside: a pattern
