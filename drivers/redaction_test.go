@@ -82,9 +82,14 @@ func TestWhatEverySystemWritesAlikeIsHiddenByEveryDriver(t *testing.T) {
 				t.Errorf("%s: %q became %q (%v)", d.Name, url, got, report.Gaps)
 			}
 		}
-		clean, _ := d.Rules.Redact.Apply([]byte("x\n-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0011\n\nMIIEcanary0123456789\n-----END RSA PRIVATE KEY-----\n"), redact.Key{1})
+		clean, report := d.Rules.Redact.Apply([]byte("x\n-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0011\n\nMIIEcanary0123456789\n-----END RSA PRIVATE KEY-----\n"), redact.Key{1})
 		if strings.Contains(clean.String(), "canary") {
 			t.Errorf("%s: a private key became %q", d.Name, clean)
+		}
+		for _, rule := range d.Rules.Redact.Secrets {
+			if strings.Contains(rule.Find.String(), "PRIVATE KEY") && len(report.Gaps) > 0 {
+				t.Errorf("%s: %s did not find a private key", d.Name, rule.Find)
+			}
 		}
 	}
 }
