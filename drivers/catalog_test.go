@@ -151,7 +151,7 @@ func TestCommandsThatWriteDoNotLoad(t *testing.T) {
 		"display current-configuration > x.cfg", "display diagnostic-information x.tgz", "show tech-support", "show tech-support file disk0:x", "show tech local-file",
 		"show \x15reload", "show \x08\x08\x08\x08\x08reload", "show x\x1a", "show x\u2028reload", "show x\treload", "show version\rreload", "show version\nreload",
 		"show `reboot`", "show $(reboot)", "show ${x}", "show !reboot", "show \\", "show ?",
-		"cat /etc/passwd /dev/watchdog", "cat /dev/watchdog", "cat /etc/../dev/watchdog", "cat /etc/{a,b}", "cat -", "cat x>y", "cat /conf/config.xml | tee x", "cat /tmp/x", "config show json x", "config set x y", "config save", "config apply", "cat /tmp/system.cfg x",
+		"cat /etc/passwd /dev/watchdog", "cat /dev/watchdog", "cat /etc/../dev/watchdog", "cat /etc/{a,b}", "cat -", "cat x>y", "cat /conf/config.xml | tee x", "cat /tmp/x", "config show json x", "config set x y", "config save", "config apply", "cat /tmp/system.cfg x", "sort -o /tmp/x /tmp/system.cfg", "sort /tmp/system.cfg -o /tmp/x",
 		"rm -rf / print", "/sbin/reboot print", "reload print", "/system script run print", "/interface disable print", "/user remove print", "/system identity set name= print",
 		"/export file=x", "/export show-sensitive file=x", "/system resource print file=x", "/ip address print append",
 		"more http://192.0.2.1/x", "more tftp:x", "more ftp://192.0.2.1/x", "more /dev/mem", "dir ftp://192.0.2.1/", "dir tftp:x", "show file ftp://192.0.2.1/x",

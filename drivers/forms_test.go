@@ -96,6 +96,7 @@ func TestClocksAndNoticesInTheTextAreNoChange(t *testing.T) {
 			"pfsense", "\t\t\t<created>\n\t\t\t\t<time>1700000001</time>\n\t\t\t\t<username><![CDATA[Auto]]></username>\n\t\t\t</created>\n",
 			"\t\t\t<created>\n\t\t\t\t<time>1700003601</time>\n\t\t\t\t<username><![CDATA[Auto]]></username>\n\t\t\t</created>\n",
 		},
+		{"citrix_netscaler", "#NS13.0 Build 84.11\n# Last modified Fri Dec  31 12:00:01 2021\n", "#NS13.0 Build 84.11\n# Last modified by `save config`, Sat May  7 12:22:28 2022\n"},
 		{"opnsense", "  <revision uuid=\"1\">\n    <time>1.2</time>\n  </revision>\n", "  <revision uuid=\"2\">\n    <time>3.4</time>\n  </revision>\n"},
 		{"f5_bigip", "sys disk logical-disk HD1 {\n    size 76800\n    vg-free 20480\n    vg-in-use 43000\n}\n", "sys disk logical-disk HD1 {\n    size 76800\n    vg-free 480\n    vg-in-use 63000\n}\n"},
 	} {
