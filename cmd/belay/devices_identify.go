@@ -260,7 +260,7 @@ func (w *workspace) tryLogin(ctx context.Context, s *sight) (err error) {
 
 // first is the list with one driver's guess, if it is there, before the others.
 func first(list []drivers.Guess, d *drivers.Driver) []drivers.Guess {
-	i := slices.IndexFunc(list, func(g drivers.Guess) bool { return g.Driver == d })
+	i := slices.IndexFunc(list, func(g drivers.Guess) bool { return g.Driver.Name == d.Name })
 	if i < 0 {
 		return list
 	}
