@@ -26,13 +26,16 @@ var builtin embed.FS
 // asked for: a command is about few of them. It may be used by many at once.
 type Catalog struct {
 	names   map[string]string // names and aliases, folded, to names
-	origins map[string]string // "built in", or the user's folder
+	origins map[string]string // BuiltIn, or the user's folder
 	scripts map[string]fs.FS  // where a driver's transcripts are
 
 	mu      sync.Mutex
 	built   *shelf
 	drivers map[string]*Driver // those that were made
 }
+
+// BuiltIn is the origin of our own drivers.
+const BuiltIn = "built in"
 
 // A TranscriptFile is a transcript as it is written; the simulator reads it.
 type TranscriptFile struct {
@@ -54,7 +57,7 @@ func Load(dir string) (*Catalog, error) {
 		if err != nil {
 			return nil, &devices.Error{Kind: devices.Broken, Op: "name the built-in drivers", Err: err}
 		}
-		c.origins[name], c.scripts[name], aliases[name] = "built in", builtin, aliasesOf(text)
+		c.origins[name], c.scripts[name], aliases[name] = BuiltIn, builtin, aliasesOf(text)
 	}
 	if dir != "" {
 		if err := c.add(dir, aliases); err != nil {
@@ -117,8 +120,9 @@ func aliasesOf(text []byte) (names []string) {
 	return names
 }
 
-// driver makes the driver of that name, or gives the one that was made.
-func (c *Catalog) driver(name string) (*Driver, error) {
+// driver makes the driver of that name, or gives the one that was made. It is
+// remembered where it is for a device: all of them together take some 25 MB.
+func (c *Catalog) driver(name string, remember bool) (*Driver, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if d := c.drivers[name]; d != nil {
@@ -129,7 +133,9 @@ func (c *Catalog) driver(name string) (*Driver, error) {
 		return nil, &devices.Error{Kind: devices.Broken, Op: "make the built-in driver " + name, Err: err}
 	}
 	d.Origin = c.origins[name]
-	c.drivers[name] = d
+	if remember {
+		c.drivers[name] = d
+	}
 	return d, nil
 }
 
@@ -190,7 +196,7 @@ func (c *Catalog) index(aliases map[string][]string) error {
 // Find is the driver of that name or alias.
 func (c *Catalog) Find(name string) (*Driver, error) {
 	if n, ok := c.names[fold(name)]; ok {
-		return c.driver(n)
+		return c.driver(n, true)
 	}
 	hint := "belay drivers list shows the systems that can be read"
 	if name == "" {
@@ -204,7 +210,7 @@ func (c *Catalog) Find(name string) (*Driver, error) {
 func (c *Catalog) All() []*Driver {
 	var all []*Driver
 	for _, name := range slices.Sorted(maps.Keys(c.origins)) {
-		d, err := c.driver(name)
+		d, err := c.driver(name, false)
 		if err != nil {
 			panic(err)
 		}
@@ -229,5 +235,5 @@ func (c *Catalog) Transcripts(driver string) []TranscriptFile {
 // Source is the text of a built-in driver file; ok is false where it is the user's.
 func (c *Catalog) Source(name string) (text []byte, ok bool) {
 	text, err := builtin.ReadFile(name + ".yaml")
-	return text, err == nil && c.origins[name] == "built in"
+	return text, err == nil && c.origins[name] == BuiltIn
 }

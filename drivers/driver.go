@@ -19,7 +19,7 @@ type Driver struct {
 	Like    string   // the driver that counts where this one is silent; may be empty
 	Signs   Signs    // what a device of this system is known by
 	Proven  []string // what it was run against beside its transcripts
-	Origin  string   // "built in", or the user's file
+	Origin  string   // BuiltIn, or the user's file
 	Account string   // the vendor's commands for a least-privilege account
 	Rules   configs.Rules
 	Changed Changed

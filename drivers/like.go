@@ -13,9 +13,8 @@ import (
 // A shelf is a folder of driver files, read as they are asked for.
 type shelf struct {
 	fsys  fs.FS
-	files map[string]bool  // by the driver's name
-	specs map[string]*spec // those that were read, as they are written
-	below *shelf           // where a driver may be like one that is not here
+	files map[string]bool // by the driver's name
+	below *shelf          // where a driver may be like one that is not here
 }
 
 func newShelf(fsys fs.FS, below *shelf) (*shelf, error) {
@@ -26,7 +25,7 @@ func newShelf(fsys fs.FS, below *shelf) (*shelf, error) {
 	if len(files) == 0 {
 		return nil, errors.New("no *.yaml there")
 	}
-	h := &shelf{fsys: fsys, files: map[string]bool{}, specs: map[string]*spec{}, below: below}
+	h := &shelf{fsys: fsys, files: map[string]bool{}, below: below}
 	for _, f := range files {
 		h.files[strings.TrimSuffix(f, ".yaml")] = true
 	}
@@ -35,14 +34,7 @@ func newShelf(fsys fs.FS, below *shelf) (*shelf, error) {
 
 // spec is a driver file as it is written.
 func (h *shelf) spec(name string) (*spec, error) {
-	if s := h.specs[name]; s != nil {
-		return s, nil
-	}
-	s, err := read(h.fsys, name+".yaml")
-	if err == nil {
-		h.specs[name] = s
-	}
-	return s, err
+	return read(h.fsys, name+".yaml")
 }
 
 // driver makes the driver of that name, with what it takes from others.

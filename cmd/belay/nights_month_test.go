@@ -133,8 +133,8 @@ func (m *month) wrongSettings() {
 	m.work()
 }
 
-// badDriver is a driver of somebody's own, for a system of which that night's
-// canaries have two, that takes any end for the end.
+// badDriver is a driver of somebody's own, in the place of one of ours, that takes
+// any end for the end.
 func (m *month) badDriver() {
 	script, err := sourceOf("pfsense-plus")
 	m.must(err)

@@ -161,19 +161,26 @@ func (a *aviary) flock() ([]bird, error) {
 const each = 4
 
 // choose takes a few systems for each illness, others the next day; those that have
-// one illness are not those that have the other.
+// one illness are not those that have the other. A driver of the user's own that
+// takes the place of one of ours is tried every night.
 func choose(flock []bird, now time.Time) []bird {
 	y, m, d := now.Date()
 	day := int(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / (24 * 60 * 60))
 	var chosen []bird
 	for n, ill := range illnesses {
 		var able []bird
+		left := each
 		for _, c := range flock {
-			if c.ill.name == ill.name {
+			switch {
+			case c.ill.name != ill.name:
+			case c.driver.Origin != drivers.BuiltIn:
+				chosen = append(chosen, c)
+				left--
+			default:
 				able = append(able, c)
 			}
 		}
-		for k := range min(each, len(able)) {
+		for k := range min(left, len(able)) {
 			chosen = append(chosen, able[(each*day+3*n+k)%len(able)])
 		}
 	}

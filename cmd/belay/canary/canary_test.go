@@ -70,10 +70,10 @@ func TestACanaryIsCaughtByTheCheckThatItIsFor(t *testing.T) {
 	}
 	by := map[string][]string{
 		"well":              {""},
-		"cut in the middle": {configs.CheckEnd, configs.CheckBalance, configs.CheckSections},
-		"cut at a banner":   {configs.CheckEnd, configs.CheckBalance, configs.CheckSections},
-		"shrunk":            {configs.CheckSize, configs.CheckEnd, configs.CheckBalance, configs.CheckSections},
-		"error":             {configs.CheckFailure, configs.CheckAnswered, "recognized"},
+		"cut in the middle": {configs.CheckEnd, configs.CheckBalance, configs.CheckSections, configs.CheckAnswered}, // of an API it is no JSON
+		"cut at a banner":   {configs.CheckEnd, configs.CheckBalance, configs.CheckSections, configs.CheckAnswered},
+		"shrunk":            {configs.CheckSize, configs.CheckEnd, configs.CheckBalance, configs.CheckSections, configs.CheckAnswered, "recognized"},
+		"error":             {configs.CheckFailure, configs.CheckAnswered, configs.CheckStart, "recognized"},
 		"empty":             {configs.CheckAnswered, "recognized"},
 		"another box":       {configs.CheckDevice},
 		"lost":              {"read to its end", configs.CheckAnswered, configs.CheckEnd, configs.CheckBalance, configs.CheckSections},
@@ -155,7 +155,7 @@ func TestABrokenCheckIsSeen(t *testing.T) {
 		spoil func(*configs.Capture)
 		kept  []string
 	}{
-		"no end, no structure, no error text": {func(c *configs.Capture) { c.Rules.Complete = configs.Completeness{} }, []string{"cut in the middle", "cut at a banner", "error"}},
+		"no end, no structure, no error text": {func(c *configs.Capture) { c.Rules.Complete, c.Faults = configs.Completeness{}, nil }, []string{"cut in the middle", "cut at a banner", "error"}},
 		"no error text": {func(c *configs.Capture) {
 			k := c.Rules.Complete
 			c.Rules.Complete = configs.Completeness{Ends: k.Ends, Balance: k.Balance, Agree: 1}
