@@ -1,6 +1,7 @@
 package drivers_test
 
 import (
+	"slices"
 	"testing"
 
 	"belay/configs/redact"
@@ -146,5 +147,30 @@ func TestWhatNetworkDevicesWriteByThemselvesIsNoChange(t *testing.T) {
 	tunnel := "interface Tunnel1\n tunnel mpls traffic-eng bandwidth 1200\n!\ninterface Tunnel2\n tunnel mpls traffic-eng auto-bw frequency 900\n"
 	if kept, _ := find(t, c, "cisco_ios").Rules.Redact.Apply([]byte(tunnel), redact.Key{1}); kept.String() != tunnel {
 		t.Errorf("cisco_ios: kept %q", kept)
+	}
+}
+
+// TestAConfigurationAloneTellsWhoItIs: where the other commands are not understood.
+func TestAConfigurationAloneTellsWhoItIs(t *testing.T) {
+	t.Parallel()
+	c := load(t)
+	for _, p := range []struct{ driver, text, hostname, model, version string }{
+		{"cisco_nxos", "version 9.3(8) Bios:version 05.39\nhostname leaf-1\n", "leaf-1", "", "9.3(8)"},
+		{"cisco_iosxr", "!! IOS XR Configuration 7.9.2\nhostname pe-1\n", "pe-1", "", "7.9.2"},
+		{"cisco_aireos", " sysname wlc 1\n", "wlc 1", "", ""},
+		{"arista_eos", "! device: leaf-1 (DCS-7050TX-64, EOS-4.28.9M)\n", "leaf-1", "DCS-7050TX-64", "4.28.9M"},
+		{"aruba_aoscx", "!Version ArubaOS-CX FL.10.10.1070\nhostname acc-1\n", "acc-1", "", "FL.10.10.1070"},
+		{"aruba_aoss", "; J9775A Configuration Editor; Created on release #YA.16.10.0014\nhostname \"SW 1\"\n", "SW 1", "J9775A", "YA.16.10.0014"},
+		{"tplink_jetstream", "hostname \"sw-1\"\n", "sw-1", "", ""},
+		{"dell_os10", "! Version 10.5.2.3\nhostname leaf-1\n", "leaf-1", "", "10.5.2.3"},
+		{"juniper_junos", "version 13.2X51-D35.3;\nsystem {\n    host-name ex-1;\n}\n", "ex-1", "", "13.2X51-D35.3"},
+	} {
+		got := bring(t, c, p.driver, []byte(p.text)).Identity
+		if got.Hostname != p.hostname || got.Model != p.model || got.Version != p.version {
+			t.Errorf("%s: %q tells of %+v", p.driver, p.text, got)
+		}
+	}
+	if got := bring(t, c, "cisco_ios", []byte("Processor board ID FHK102K1K1K, with hardware revision 0000\n")).Identity; !slices.Equal(got.Serials, []string{"FHK102K1K1K"}) {
+		t.Errorf("cisco_ios: %q", got.Serials)
 	}
 }
