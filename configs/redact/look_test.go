@@ -29,6 +29,8 @@ var lookedAt = []struct{ kind, text string }{
 	{"password", " description password: «summer»"},
 	{"password", "passwd «AAAAAAAAAABBBB» encrypted"},
 	{"password", "ppp chap password 0 «12345»"},
+	{"key", "<AuthenticationKey>«abc»</AuthenticationKey>"},
+	{"key", "  \"md5Key\": \"«abc»\","},
 	{"key", "set wpa2-pre-shared-key=\"«a \\\" b»\" mode=dynamic-keys"},
 	{"key", "tacacs-server host 192.168.0.1 key ciphertext «AAAAABBBB»"},
 	{"key", " server 1.2.3.4 key 7 «09341b4231»"},

@@ -159,7 +159,8 @@ func kindOf(name, before, after string) string {
 		return ""
 	case ends("hash-key") && strings.Contains(before, "forwarding-options"): // what is balanced by
 		return ""
-	case base == "key-string" || ends("-key") || ends("_key") || ends("sharedkey") || ends("privatekey") || ends("apikey") || ends("secretkey") || ends("psk"):
+	case base == "key-string" || ends("-key") || ends("_key") || ends("sharedkey") || ends("privatekey") || ends("apikey") || ends("secretkey") ||
+		ends("authenticationkey") || ends("encryptionkey") || ends("presharekey") || ends("md5key") || ends("authkey") || ends("enckey") || ends("wepkey") || ends("psk"):
 		return kindShared
 	case base == "auth" || base == "priv" || ends("-auth") && strings.Contains(before, "snmp") || ends("-priv") && strings.Contains(before, "snmp"):
 		return kindAlgorithm
