@@ -161,10 +161,13 @@ func (s *shell) baseOf(line string) string {
 		}
 	}
 	if m := leadingName.FindStringSubmatch(line); m != nil {
-		return m[1]
+		return clock.ReplaceAllString(m[1], "0:0")
 	}
 	return line
 }
+
+// clock is the time of day, which some prompts tell.
+var clock = regexp.MustCompile(`\d{1,2}:\d\d(?::\d\d)?`)
 
 // isPrompt tells whether a line is this device's prompt.
 func (s *shell) isPrompt(line string) bool {
