@@ -61,7 +61,9 @@ func (e *errand) await(ctx context.Context, file *receive.File, words map[string
 		}
 		here := come == nil
 		text, err := file.Text()
-		switch {
+		switch f, _ := errors.AsType[*receive.Fault](err); {
+		case f != nil && f.TooLarge: // whatever the device makes of our ending it
+			return nil, e.noFile(errors.Join(err, e.reason(ctx)), words)
 		case known && state == failed:
 			return nil, e.gaveUp(errors.Join(fmt.Errorf("the device says that the transfer failed: %s", why), fromElsewhere(err)))
 		case here && err != nil:
