@@ -88,7 +88,7 @@ func All(ctx context.Context, catalog *drivers.Catalog, now func() time.Time) ([
 func (a *aviary) run(ctx context.Context, tonight bool) ([]Sight, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, a.within, fmt.Errorf("it was not done after %v", a.within))
 	defer cancel()
-	flock, err := a.flock()
+	flock, err := a.flock(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -126,28 +126,40 @@ func (c bird) name() string { return c.ill.name + ": " + c.driver.Name }
 
 // flock is every canary: each illness with each system that can have it, by the
 // first of its transcripts that will do.
-func (a *aviary) flock() ([]bird, error) {
+func (a *aviary) flock(ctx context.Context) ([]bird, error) {
+	type system struct {
+		driver  *drivers.Driver
+		scripts []*simulator.Transcript
+	}
+	var systems []system
+	for _, d := range a.catalog.All() {
+		if source, _ := a.catalog.Source(d.Name); len(source) == 0 {
+			continue // the user's own; one that replaces ours is tried
+		}
+		// Who may write by SNMP is for the inventory to say; and of a file the
+		// transfer itself tells that it is cut.
+		if r := d.Road(); r == "snmp" || r == "file" {
+			continue
+		}
+		one := system{driver: d}
+		for _, file := range a.catalog.Transcripts(d.Name) {
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			t, err := simulator.Parse(file.Name, file.Text)
+			if err != nil {
+				return nil, &devices.Error{Op: "make canaries", Err: err}
+			}
+			one.scripts = append(one.scripts, t)
+		}
+		systems = append(systems, one)
+	}
 	var all []bird
 	for _, ill := range illnesses {
 		n := len(all)
-		for _, d := range a.catalog.All() {
-			if source, _ := a.catalog.Source(d.Name); len(source) == 0 {
-				continue // the user's own; one that replaces ours is tried
-			}
-			// Who may write by SNMP is for the inventory to say; and of a file the
-			// transfer itself tells that it is cut.
-			if r := d.Road(); r == "snmp" || r == "file" {
-				continue
-			}
-			for _, file := range a.catalog.Transcripts(d.Name) {
-				t, err := simulator.Parse(file.Name, file.Text)
-				if err != nil {
-					return nil, &devices.Error{Op: "make canaries", Err: err}
-				}
-				if ill.can(d, t) {
-					all = append(all, bird{ill, d, t})
-					break
-				}
+		for _, s := range systems {
+			if i := slices.IndexFunc(s.scripts, func(t *simulator.Transcript) bool { return ill.can(s.driver, t) }); i >= 0 {
+				all = append(all, bird{ill, s.driver, s.scripts[i]})
 			}
 		}
 		if len(all) == n {

@@ -89,7 +89,7 @@ func TestACanaryIsCaughtByTheCheckThatItIsFor(t *testing.T) {
 func TestTheCanariesOfANightAreFewAndOthersTheNextNight(t *testing.T) {
 	t.Parallel()
 	a := &aviary{catalog: load(t)}
-	flock, err := a.flock()
+	flock, err := a.flock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
