@@ -46,7 +46,7 @@ func Rename(file string, old Device, newName string) error {
 		newName = name
 	}
 	if err := CheckName(newName); err != nil {
-		return &Error{Kind: Usage, Op: "rename", Device: old.String(), Err: err, Hint: "perhaps " + betterName(newName)}
+		return &Error{Kind: Usage, Op: "rename", Device: old.String(), Err: err, Hint: "perhaps " + BetterName(newName)}
 	}
 	return edit(file, "rename", old, 0, func(f editable) ([]byte, []Device, error) {
 		i := slices.IndexFunc(f.devices, func(d Device) bool { return d.String() == old.String() })

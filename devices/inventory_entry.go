@@ -145,7 +145,7 @@ func (r *reader) checkName(field, s string, at Position) {
 		return
 	}
 	hint := ""
-	if better := betterName(s); better != "" {
+	if better := BetterName(s); better != "" {
 		hint = fmt.Sprintf("write %s", better)
 	}
 	for _, c := range s {
@@ -161,8 +161,8 @@ func nameCharacter(c rune) bool {
 	return c < unicode.MaxASCII && (unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune("._-", c))
 }
 
-// betterName is the nearest name to s that may stand, empty where there is none.
-func betterName(s string) string {
+// BetterName is the nearest name to s that may stand, empty where there is none.
+func BetterName(s string) string {
 	var b strings.Builder
 	for _, c := range strings.TrimSpace(s) {
 		if nameCharacter(c) {

@@ -137,13 +137,8 @@ func fetch(ctx context.Context, conn Conn, path string, idle time.Duration) (ans
 	if !ok {
 		return answer{status: 1, fault: "no file can be fetched over this connection"}, nil
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	w := &watched{timer: time.AfterFunc(idle, func() {
-		cancel(fmt.Errorf("%w: no byte for %v", errStalled, idle))
-		_ = conn.Close()
-	}), idle: idle}
-	defer w.timer.Stop()
+	ctx, w, done := watch(ctx, conn, idle)
+	defer done()
 	err := g.Get(ctx, path, w)
 	if context.Cause(ctx) != nil {
 		return answer{}, context.Cause(ctx)

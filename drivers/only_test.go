@@ -15,10 +15,7 @@ import (
 func TestAConfigurationIsKeptWhereNothingElseIsUnderstood(t *testing.T) {
 	t.Parallel()
 	c := load(t)
-	for _, p := range transcripts(t, c) {
-		if road := p.driver.Road(); road != "shell" && road != "exec" {
-			continue
-		}
+	for _, p := range inTerminals(t, c) {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
 			bare := *p.Transcript
@@ -43,10 +40,7 @@ func TestAConfigurationIsKeptWhereNothingElseIsUnderstood(t *testing.T) {
 func TestAConfigurationIsKeptHoweverItsLinesEnd(t *testing.T) {
 	t.Parallel()
 	c := load(t)
-	for _, p := range transcripts(t, c) {
-		if road := p.driver.Road(); road != "shell" && road != "exec" {
-			continue
-		}
+	for _, p := range inTerminals(t, c) {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
 			odd := *p.Transcript

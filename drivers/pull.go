@@ -196,13 +196,8 @@ func (d *Driver) failed(a answer) bool {
 
 // execute runs a command on a channel of its own.
 func execute(ctx context.Context, conn Conn, command string, idle time.Duration) (answer, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	w := &watched{timer: time.AfterFunc(idle, func() {
-		cancel(fmt.Errorf("%w: no byte for %v", errStalled, idle))
-		_ = conn.Close()
-	}), idle: idle}
-	defer w.timer.Stop()
+	ctx, w, done := watch(ctx, conn, idle)
+	defer done()
 	status, err := conn.Run(ctx, command, w)
 	switch {
 	case context.Cause(ctx) != nil:
@@ -222,6 +217,17 @@ type watched struct {
 	raw   []byte
 	timer *time.Timer
 	idle  time.Duration
+}
+
+// watch collects what comes over a connection, and closes it when nothing has come
+// for as long as idle; the context then says so.
+func watch(ctx context.Context, conn Conn, idle time.Duration) (context.Context, *watched, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	w := &watched{idle: idle, timer: time.AfterFunc(idle, func() {
+		cancel(fmt.Errorf("%w: no byte for %v", errStalled, idle))
+		_ = conn.Close()
+	})}
+	return ctx, w, func() { w.timer.Stop(); cancel(nil) }
 }
 
 func (w *watched) Write(p []byte) (int, error) {

@@ -1,7 +1,6 @@
 package drivers
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -78,17 +77,4 @@ func (d *Driver) whole() string {
 		by = append(by, strconv.Itoa(k.Agree)+" readings")
 	}
 	return strings.Join(by, ", ")
-}
-
-// Table is the scorecard as Markdown.
-func Table(scores []Score) string {
-	var b strings.Builder
-	b.WriteString("| driver | system | road | grade | whole by | transcripts | proven on | missing for a restore | also called |\n|---|---|---|---|---|---|---|---|---|\n")
-	cell := func(s string) string {
-		return strings.NewReplacer("|", "\\|", "<", "&lt;").Replace(strings.Join(strings.Fields(s), " "))
-	}
-	for _, s := range scores {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %d | %s | %s | %s |\n", s.Driver, cell(s.Title), s.Road, s.Grade, s.Whole, s.Transcripts, s.ProvenOn(), cell(s.Missing), cell(strings.Join(s.Aliases, " ")))
-	}
-	return b.String()
 }

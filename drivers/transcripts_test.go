@@ -61,6 +61,13 @@ func transcripts(t testing.TB, c *drivers.Catalog) []played {
 	return all
 }
 
+// inTerminals gives those whose device answers commands, in a terminal or each on a
+// channel of its own.
+func inTerminals(t testing.TB, c *drivers.Catalog) []played {
+	t.Helper()
+	return slices.DeleteFunc(transcripts(t, c), func(p played) bool { return p.driver.Road() != "shell" && p.driver.Road() != "exec" })
+}
+
 // puller reads one simulated device in memory.
 func puller(c *drivers.Catalog, d *simulator.Device) *drivers.Puller {
 	login := devices.Login{User: d.T.Login.User, Password: devices.NewSecret(d.T.Login.Password), Enable: devices.NewSecret(d.T.Login.Enable)}

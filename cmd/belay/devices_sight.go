@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"belay/devices"
 	"belay/drivers"
@@ -102,7 +101,7 @@ func (p *program) addSights(w *workspace, all []sight, o identifyOptions) error 
 		if s.known {
 			continue
 		}
-		if s.certainty() != "certain" {
+		if s.certainty() != drivers.Certain {
 			unsure++
 			continue
 		}
@@ -177,20 +176,10 @@ func nameFor(s sight, added, there []devices.Device) string {
 		return devices.CheckName(name) != nil
 	}
 	host, _, _ := strings.Cut(s.snmp.Hostname, ".")
-	for _, name := range []string{cleanName(host), cleanName(s.snmp.Hostname), cleanName(host + "-" + s.device.Address)} {
+	for _, name := range []string{devices.BetterName(host), devices.BetterName(s.snmp.Hostname), devices.BetterName(host + "-" + s.device.Address)} {
 		if !taken(name) {
 			return name
 		}
 	}
-	return cleanName("device-" + s.device.Address)
-}
-
-// cleanName is a name without what names may not hold.
-func cleanName(s string) string {
-	return strings.Trim(strings.Map(func(r rune) rune {
-		if r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-", r)) {
-			return r
-		}
-		return '-'
-	}, s), "-._")
+	return devices.BetterName("device-" + s.device.Address)
 }

@@ -70,6 +70,22 @@ func TestTheWrongBoxIsNotKeptAsTheNewOne(t *testing.T) {
 	}
 }
 
+func TestTheGateIsAskedForTheOldDeviceOfAnOpenChange(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	c, _, _ := s.before()
+	_, err := s.Gate(t.Context(), c, fwNew, ada)
+	wantKind(t, err, devices.Usage, "is not what goes")
+	if _, err := s.Abandon(t.Context(), c, ada, "another day"); err != nil {
+		t.Fatal(err)
+	}
+	a, err := s.Gate(t.Context(), c, fwOld, ada)
+	wantKind(t, err, devices.NotAllowed, "it was closed")
+	if a.Open {
+		t.Error("open")
+	}
+}
+
 func TestABoxWithoutASerialNumberIsToldByItsHostKeyOrByAPerson(t *testing.T) {
 	t.Parallel()
 	nameless := func(known bool) *scene {
