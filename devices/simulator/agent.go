@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"cmp"
-	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -26,10 +25,8 @@ type Agent struct {
 	TFTPPort  int    // where it sends files to
 	SFTPPort  int
 
-	conn    net.PacketConn
-	running sync.WaitGroup
-	ctx     context.Context
-	cancel  context.CancelFunc
+	service
+	conn net.PacketConn
 
 	mu      sync.Mutex
 	jobs    map[string]*job // transfers, by their row
@@ -43,31 +40,9 @@ func (a *Agent) Start(address string) error {
 		return fmt.Errorf("answer SNMP for %s: %w", a.Device.T.Name, err)
 	}
 	a.conn = conn
-	a.ctx, a.cancel = context.WithCancel(context.Background())
+	a.begin(conn.LocalAddr(), conn.Close)
 	a.running.Go(a.serve)
 	return nil
-}
-
-// Address is host:port; empty before Start.
-func (a *Agent) Address() string {
-	if a.conn == nil {
-		return ""
-	}
-	return a.conn.LocalAddr().String()
-}
-
-// Close returns when nothing of the agent runs.
-func (a *Agent) Close() error {
-	if a.conn == nil {
-		return nil
-	}
-	a.cancel()
-	err := a.conn.Close()
-	if errors.Is(err, net.ErrClosed) {
-		err = nil
-	}
-	a.running.Wait()
-	return err
 }
 
 func (a *Agent) serve() {

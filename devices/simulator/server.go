@@ -26,10 +26,7 @@ type Server struct {
 	Version  string     // empty: "SSH-2.0-simulator"
 	Config   ssh.Config // algorithms; empty: the library's
 
-	ctx      context.Context
-	cancel   context.CancelFunc
-	listener net.Listener
-	running  sync.WaitGroup
+	service
 }
 
 // Start listens on an address such as 127.12.0.5:2222; port 0 takes a free one.
@@ -39,46 +36,7 @@ func (s *Server) Start(address string) error {
 	if err != nil {
 		return fmt.Errorf("serve %s: %w", s.Device.T.Name, err)
 	}
-	s.listener, err = net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("serve %s: %w", s.Device.T.Name, err)
-	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	if s.Device.fault().RefuseTCP {
-		return s.listener.Close()
-	}
-	s.running.Go(func() {
-		for {
-			c, err := s.listener.Accept()
-			if err != nil {
-				return
-			}
-			s.running.Go(func() { s.connection(c, config) })
-		}
-	})
-	return nil
-}
-
-// Address is host:port; empty before Start.
-func (s *Server) Address() string {
-	if s.listener == nil {
-		return ""
-	}
-	return s.listener.Addr().String()
-}
-
-// Close ends every session and returns when nothing of the server runs.
-func (s *Server) Close() error {
-	if s.listener == nil {
-		return nil
-	}
-	s.cancel()
-	err := s.listener.Close()
-	if errors.Is(err, net.ErrClosed) {
-		err = nil
-	}
-	s.running.Wait()
-	return err
+	return s.accept(s.Device, address, func(c net.Conn) { s.connection(c, config) })
 }
 
 var errDenied = errors.New("permission denied")

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -18,9 +17,7 @@ import (
 type Telnet struct {
 	Device *Device
 
-	cancel   context.CancelFunc
-	listener net.Listener
-	running  sync.WaitGroup
+	service
 
 	mu   sync.Mutex
 	told []byte // by the client, in telnet's own bytes
@@ -28,47 +25,7 @@ type Telnet struct {
 
 // Start listens on an address; port 0 takes a free one.
 func (s *Telnet) Start(address string) error {
-	var err error
-	if s.listener, err = net.Listen("tcp", address); err != nil {
-		return fmt.Errorf("serve %s: %w", s.Device.T.Name, err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
-	if s.Device.fault().RefuseTCP {
-		return s.listener.Close()
-	}
-	s.running.Go(func() {
-		for {
-			c, err := s.listener.Accept()
-			if err != nil {
-				return
-			}
-			s.running.Go(func() { s.connection(ctx, c) })
-		}
-	})
-	return nil
-}
-
-// Address is host:port; empty before Start.
-func (s *Telnet) Address() string {
-	if s.listener == nil {
-		return ""
-	}
-	return s.listener.Addr().String()
-}
-
-// Close ends every session and returns when nothing of the server runs.
-func (s *Telnet) Close() error {
-	if s.listener == nil {
-		return nil
-	}
-	s.cancel()
-	err := s.listener.Close()
-	s.running.Wait()
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
+	return s.accept(s.Device, address, s.connection)
 }
 
 // Told is what the client has said in telnet's own bytes so far.
@@ -82,9 +39,9 @@ func (s *Telnet) Told() []byte {
 // TERMINAL-TYPE, DO WINDOW-SIZE, DO NEW-ENVIRON, and a demand for the type.
 const offers = "\xff\xfb\x01\xff\xfb\x03\xff\xfd\x18\xff\xfd\x1f\xff\xfd\x27\xff\xfa\x18\x01\xff\xf0"
 
-func (s *Telnet) connection(ctx context.Context, c net.Conn) {
+func (s *Telnet) connection(c net.Conn) {
 	defer c.Close()
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	s.Device.count(func(seen *Seen) { seen.Connections++; seen.Open++ })
 	defer s.Device.count(func(seen *Seen) { seen.Open-- })

@@ -45,9 +45,7 @@ type WebServer struct {
 	Device      *Device
 	Certificate *tls.Certificate // nil: Start makes one
 
-	server   *http.Server
-	listener net.Listener
-	running  sync.WaitGroup
+	service
 
 	mu   sync.Mutex
 	open bool // somebody has signed in
@@ -67,11 +65,11 @@ func (s *WebServer) Start(address string) error {
 		}
 		s.Certificate = c
 	}
-	var err error
-	if s.listener, err = net.Listen("tcp", address); err != nil {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
 		return fmt.Errorf("serve %s: %w", s.Device.T.Name, err)
 	}
-	s.server = &http.Server{
+	server := &http.Server{
 		Handler: http.HandlerFunc(s.serve), ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute,
 		TLSConfig:    &tls.Config{Certificates: []tls.Certificate{*s.Certificate}},
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
@@ -81,26 +79,9 @@ func (s *WebServer) Start(address string) error {
 			}
 		},
 	}
-	s.running.Go(func() { _ = s.server.ServeTLS(s.listener, "", "") }) // it ends when it is closed
+	s.begin(listener.Addr(), server.Close)
+	s.running.Go(func() { _ = server.ServeTLS(listener, "", "") }) // it ends when it is closed
 	return nil
-}
-
-// Address is host:port; empty before Start.
-func (s *WebServer) Address() string {
-	if s.listener == nil {
-		return ""
-	}
-	return s.listener.Addr().String()
-}
-
-// Close ends every connection and returns when nothing listens any more.
-func (s *WebServer) Close() error {
-	if s.server == nil {
-		return nil
-	}
-	err := s.server.Close()
-	s.running.Wait()
-	return err
 }
 
 // selfSigned makes a certificate as devices have it.
