@@ -256,40 +256,11 @@ func (s *shell) open(login devices.Login) error {
 	if _, err := s.settle(true, nil); err != nil {
 		return s.who.lost(err)
 	}
-	secret := login.EnableSecret()
 	s.line = s.tail()
 	e := s.d.enable
 	if e == nil || !e.when.MatchString(strings.TrimRight(s.line, " ")) {
 		s.fresh()
 		return nil
 	}
-	s.fresh()
-	if strings.ContainsAny(secret.Reveal(), "\r\n") {
-		return &devices.Error{Kind: devices.Usage, Op: "become privileged", Err: errors.New("the enable secret holds a line end: what follows it would be typed as a command"), Hint: "write the login's enable secret anew"}
-	}
-	if err := s.send(e.run + s.d.enter); err != nil {
-		return err
-	}
-	asked, err := s.until(e.ask)
-	if err != nil {
-		return err
-	}
-	if asked {
-		s.fresh()
-		if err := s.send(secret.Reveal() + s.d.enter); err != nil {
-			return err
-		}
-		if again, err := s.until(e.ask); err != nil {
-			return err
-		} else if again {
-			return &devices.Error{Kind: devices.Denied, Op: "become privileged", Err: errors.New("the enable secret was refused"), Hint: "check the login's enable secret"}
-		}
-	}
-	s.line = s.tail()
-	ok := e.until.MatchString(strings.TrimRight(s.line, " "))
-	s.fresh()
-	if !ok {
-		return &devices.Error{Kind: devices.Denied, Op: "become privileged", Err: fmt.Errorf("%q did not lead to a privileged prompt", e.run), Hint: "check the login's enable secret and the account's privilege"}
-	}
-	return nil
+	return s.becomePrivileged(e, login.EnableSecret())
 }
