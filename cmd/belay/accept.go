@@ -23,17 +23,10 @@ reason are recorded. What failed any other check cannot be accepted.
 			if o.order.Vouched = strings.TrimSpace(o.order.Vouched); o.order.Vouched == "" {
 				return &devices.Error{Kind: devices.Usage, Op: "accept", Device: args[0], Err: errors.New("a reason is needed: it is recorded"), Hint: `belay accept ` + args[0] + ` --reason "stack reduced to one member, T20391"`}
 			}
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			d, err := w.inventory.Find(args[0])
-			if err != nil {
-				return err
-			}
-			o.waits = true
-			return p.runCapture(cmd.Context(), w, []devices.Device{d}, o)
+			return p.withDevice(cmd.Context(), args[0], func(w *workspace, d devices.Device) error {
+				o.waits = true
+				return p.runCapture(cmd.Context(), w, []devices.Device{d}, o)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&o.order.Vouched, "reason", "", "why the configuration is smaller")

@@ -57,28 +57,25 @@ func (p *program) runAttest(ctx context.Context, word, ticket, until string, a c
 		}
 		a.Until = at
 	}
-	w, err := p.open(ctx, openOptions{})
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	c, err := w.changeOrOpen(ctx, word, ticket)
-	if err != nil {
-		return err
-	}
-	a.By, a.Device = w.by, c.Old
-	if err := w.desk.Book.RecordAttest(ctx, c, a); err != nil {
-		return err
-	}
-	if p.json {
-		if c, err = w.desk.Book.Get(ctx, c.Customer, c.ID); err != nil {
+	return p.withWorkspace(ctx, func(w *workspace) error {
+		c, err := w.changeOrOpen(ctx, word, ticket)
+		if err != nil {
 			return err
 		}
-		return p.printJSON(map[string]any{"change": c.ID, "attest": c.Attests[len(c.Attests)-1]})
-	}
-	what := "it opens no gate: the settings of " + c.Customer + " do not say gate: {attest: true}"
-	if w.settings.gate(c.Customer).Attest {
-		what = change.WordAttested + "; next: belay gate " + c.ID
-	}
-	return p.say("%s: %s says that there is a backup of %s: %s\n%s\n", c.ID, a.Who, w.nameOf(c.Old), a.Where, what)
+		a.By, a.Device = w.by, c.Old
+		if err := w.desk.Book.RecordAttest(ctx, c, a); err != nil {
+			return err
+		}
+		if p.json {
+			if c, err = w.desk.Book.Get(ctx, c.Customer, c.ID); err != nil {
+				return err
+			}
+			return p.printJSON(map[string]any{"change": c.ID, "attest": c.Attests[len(c.Attests)-1]})
+		}
+		what := "it opens no gate: the settings of " + c.Customer + " do not say gate: {attest: true}"
+		if w.settings.gate(c.Customer).Attest {
+			what = change.WordAttested + "; next: belay gate " + c.ID
+		}
+		return p.say("%s: %s says that there is a backup of %s: %s\n%s\n", c.ID, a.Who, w.nameOf(c.Old), a.Where, what)
+	})
 }

@@ -32,12 +32,7 @@ Exit status: 0 complete; 1 something broke; 2 wrong usage; 8 a history is damage
 			if keep < 1 {
 				return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("--keep %d: want at least 1", keep)}
 			}
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			return p.runBackup(cmd.Context(), w, args[0], keep)
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error { return p.runBackup(cmd.Context(), w, args[0], keep) })
 		},
 	}
 	cmd.Flags().IntVar(&keep, "keep", 7, "how many backups the folder keeps")

@@ -36,16 +36,6 @@ one is still to be understood.`,
 	return cmd
 }
 
-// withWorkspace opens the workspace for as long as do takes.
-func (p *program) withWorkspace(ctx context.Context, do func(w *workspace) error) error {
-	w, err := p.open(ctx, openOptions{})
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	return do(w)
-}
-
 func (p *program) runCanaries(ctx context.Context, w *workspace, all bool) error {
 	sights, err := w.tryCanaries(ctx, w.alarms, all)
 	w.tellNow(ctx, p)

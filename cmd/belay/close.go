@@ -31,23 +31,20 @@ Exit status: 0 closed; 3 not yet; 6 only an attachment or the receipt is still t
 closed already.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			c, err := w.change(cmd.Context(), args[0], change.Query{})
-			if err != nil {
-				return err
-			}
-			if cmd.Flags().Changed("abandon") {
-				if c, err = w.desk.Abandon(cmd.Context(), c, w.by, abandon); err != nil {
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
+				c, err := w.change(cmd.Context(), args[0], change.Query{})
+				if err != nil {
 					return err
 				}
-				w.gateIsOver(cmd.Context(), p, c)
-				return p.tellClosed(c, "given up: "+abandon)
-			}
-			return p.runClose(cmd.Context(), w, c)
+				if cmd.Flags().Changed("abandon") {
+					if c, err = w.desk.Abandon(cmd.Context(), c, w.by, abandon); err != nil {
+						return err
+					}
+					w.gateIsOver(cmd.Context(), p, c)
+					return p.tellClosed(c, "given up: "+abandon)
+				}
+				return p.runClose(cmd.Context(), w, c)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&abandon, "abandon", "", "give it up for this `REASON`; the old device stays")

@@ -42,40 +42,37 @@ func (p *program) devicesList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the devices of the inventory and how they stand", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			list, err := w.inventory.Select(c.customer, c.site)
-			if err != nil {
-				return err
-			}
-			rows := [][]string{{"DEVICE", "ADDRESS", "DRIVER", "SITE", "LAST READ", "RESULT", "VERSION"}}
-			for _, d := range list {
-				r, err := w.row(cmd.Context(), d)
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
+				list, err := w.inventory.Select(c.customer, c.site)
 				if err != nil {
 					return err
 				}
-				if p.json {
-					if err := p.printJSON(r); err != nil {
+				rows := [][]string{{"DEVICE", "ADDRESS", "DRIVER", "SITE", "LAST READ", "RESULT", "VERSION"}}
+				for _, d := range list {
+					r, err := w.row(cmd.Context(), d)
+					if err != nil {
 						return err
 					}
-					continue
+					if p.json {
+						if err := p.printJSON(r); err != nil {
+							return err
+						}
+						continue
+					}
+					checked, result := "never", string(r.Result)
+					if !r.Checked.IsZero() {
+						checked = r.Checked.Local().Format("2006-01-02 15:04")
+					}
+					if r.Problem != "" {
+						result = r.Problem
+					}
+					rows = append(rows, []string{r.Device, r.Address, r.Driver, r.Site, checked, result, short(r.Version)})
 				}
-				checked, result := "never", string(r.Result)
-				if !r.Checked.IsZero() {
-					checked = r.Checked.Local().Format("2006-01-02 15:04")
+				if !p.json {
+					columns(p.out, rows)
 				}
-				if r.Problem != "" {
-					result = r.Problem
-				}
-				rows = append(rows, []string{r.Device, r.Address, r.Driver, r.Site, checked, result, short(r.Version)})
-			}
-			if !p.json {
-				columns(p.out, rows)
-			}
-			return nil
+				return nil
+			})
 		},
 	}
 	c.flags(cmd)
@@ -109,44 +106,41 @@ func (p *program) devicesAdd() *cobra.Command {
 		Use: "add CUSTOMER/NAME ADDRESS --driver NAME", Short: "Add a device to the inventory", Args: cobra.ExactArgs(2),
 		Example: "  belay devices add acme/fw-hq 192.0.2.1 --driver fortios --site hq",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			d.Customer, d.Name = "default", args[0]
-			if c, n, ok := strings.Cut(args[0], "/"); ok {
-				d.Customer, d.Name = c, n
-			}
-			d.Address = args[1]
-			if host, port, err := net.SplitHostPort(args[1]); err == nil {
-				n, err := strconv.Atoi(port)
-				if err != nil {
-					return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%q is no port", port)}
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
+				d.Customer, d.Name = "default", args[0]
+				if c, n, ok := strings.Cut(args[0], "/"); ok {
+					d.Customer, d.Name = c, n
 				}
-				d.Address, d.Port = host, n
-			}
-			for i, mac := range d.MACs {
-				hw, err := net.ParseMAC(mac)
-				if err != nil {
-					return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%q is no MAC address", mac), Hint: "--mac 00:09:0f:aa:10:2b"}
+				d.Address = args[1]
+				if host, port, err := net.SplitHostPort(args[1]); err == nil {
+					n, err := strconv.Atoi(port)
+					if err != nil {
+						return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%q is no port", port)}
+					}
+					d.Address, d.Port = host, n
 				}
-				d.MACs[i] = hw.String()
-			}
-			if _, err := w.catalog.Find(d.Driver); err != nil {
+				for i, mac := range d.MACs {
+					hw, err := net.ParseMAC(mac)
+					if err != nil {
+						return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%q is no MAC address", mac), Hint: "--mac 00:09:0f:aa:10:2b"}
+					}
+					d.MACs[i] = hw.String()
+				}
+				if _, err := w.catalog.Find(d.Driver); err != nil {
+					return err
+				}
+				if other, err := w.inventory.Find(d.String()); err == nil {
+					return &devices.Error{Kind: devices.Usage, Op: "add", Device: d.String(), Err: fmt.Errorf("it stands in %s already", other.Where)}
+				}
+				if file == "" {
+					file = w.settings.Inventory[0]
+				}
+				if err := devices.Append(w.settings.path(file), d); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(p.out, "added %s to %s; next: belay devices trust %s\n", d, file, d)
 				return err
-			}
-			if other, err := w.inventory.Find(d.String()); err == nil {
-				return &devices.Error{Kind: devices.Usage, Op: "add", Device: d.String(), Err: fmt.Errorf("it stands in %s already", other.Where)}
-			}
-			if file == "" {
-				file = w.settings.Inventory[0]
-			}
-			if err := devices.Append(w.settings.path(file), d); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(p.out, "added %s to %s; next: belay devices trust %s\n", d, file, d)
-			return err
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -169,36 +163,33 @@ func (p *program) devicesImport() *cobra.Command {
 		Long: `Reads lists as other programs write them, with any sensible header, and adds the devices
 that are not in the inventory yet. A second run adds nothing.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			list, err := devices.Load("", args)
-			if err != nil {
-				return err
-			}
-			for _, warning := range list.Warnings {
-				warn(p.err, "%s", warning)
-			}
-			if file == "" {
-				file = w.settings.Inventory[0]
-			}
-			var added []devices.Device
-			for _, d := range list.Devices {
-				if _, err := w.catalog.Find(d.Driver); err != nil {
-					warn(p.err, "%s: %v", d.Where, err)
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
+				list, err := devices.Load("", args)
+				if err != nil {
+					return err
 				}
-				if _, err := w.inventory.Find(d.String()); err == nil {
-					continue
+				for _, warning := range list.Warnings {
+					warn(p.err, "%s", warning)
 				}
-				added = append(added, d)
-			}
-			if err := devices.Append(w.settings.path(file), added...); err != nil {
+				if file == "" {
+					file = w.settings.Inventory[0]
+				}
+				var added []devices.Device
+				for _, d := range list.Devices {
+					if _, err := w.catalog.Find(d.Driver); err != nil {
+						warn(p.err, "%s: %v", d.Where, err)
+					}
+					if _, err := w.inventory.Find(d.String()); err == nil {
+						continue
+					}
+					added = append(added, d)
+				}
+				if err := devices.Append(w.settings.path(file), added...); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(p.out, "%d devices read, %d added to %s\n", len(list.Devices), len(added), file)
 				return err
-			}
-			_, err = fmt.Fprintf(p.out, "%d devices read, %d added to %s\n", len(list.Devices), len(added), file)
-			return err
+			})
 		},
 	}
 	cmd.Flags().StringVar(&file, "file", "", "inventory file (default: the first of the settings)")

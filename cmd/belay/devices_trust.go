@@ -29,21 +29,18 @@ Where the device is read by its API it is the public key of its certificate; by 
 by SNMP, it shows no key, and there is nothing to pin.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			for _, a := range args {
-				d, err := w.inventory.Find(a)
-				if err != nil {
-					return err
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
+				for _, a := range args {
+					d, err := w.inventory.Find(a)
+					if err != nil {
+						return err
+					}
+					if err := p.runTrust(cmd.Context(), w, d, fingerprint, yes, add); err != nil {
+						return err
+					}
 				}
-				if err := p.runTrust(cmd.Context(), w, d, fingerprint, yes, add); err != nil {
-					return err
-				}
-			}
-			return nil
+				return nil
+			})
 		},
 	}
 	cmd.Flags().StringVar(&fingerprint, "fingerprint", "", "pin only a key with this `SHA256:…` fingerprint")

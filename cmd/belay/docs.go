@@ -30,17 +30,14 @@ of it is tried again by itself, by every command that captures. --send tries all
 
 Exit status: 0 nothing waits; 6 something does.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			if send {
-				if err := p.sendAll(cmd.Context(), w); err != nil {
-					return err
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
+				if send {
+					if err := p.sendAll(cmd.Context(), w); err != nil {
+						return err
+					}
 				}
-			}
-			return p.listQueue(cmd.Context(), w)
+				return p.listQueue(cmd.Context(), w)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&send, "send", false, "try all of it now")
@@ -116,38 +113,35 @@ cannot do. Nothing else is touched.
 
 Exit status: 0 all of it; 1 the system does not answer; 2 wrong usage; 4 not all of it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			if _, ok := w.settings.Documentation[args[0]]; !ok {
-				hint := "one of: " + strings.Join(slices.Sorted(maps.Keys(w.settings.Documentation)), ", ")
-				if len(w.settings.Documentation) == 0 {
-					hint = "documentation: in the settings; belay init --print shows how"
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
+				if _, ok := w.settings.Documentation[args[0]]; !ok {
+					hint := "one of: " + strings.Join(slices.Sorted(maps.Keys(w.settings.Documentation)), ", ")
+					if len(w.settings.Documentation) == 0 {
+						hint = "documentation: in the settings; belay init --print shows how"
+					}
+					return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("the settings have no documentation called %q", args[0]), Hint: hint}
 				}
-				return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("the settings have no documentation called %q", args[0]), Hint: hint}
-			}
-			sys, d, err := w.system(args[0])
-			if err != nil {
-				return err
-			}
-			if customer, _, ok := strings.Cut(item.ID, "/"); ok && sys.Own && item.Organization == "" {
-				item.Organization = customer
-			}
-			checks := []configs.Check{}
-			if prober, ok := d.(configs.Prober); ok {
-				if checks, err = prober.Probe(cmd.Context()); err != nil {
+				sys, d, err := w.system(args[0])
+				if err != nil {
 					return err
 				}
-			}
-			switch {
-			case item.ID != "" && item.Organization != "":
-				checks = append(checks, outbox.Try(cmd.Context(), d, item, "belay-try_"+p.now().UTC().Format("20060102T150405Z")+".txt")...)
-			case !p.json:
-				warn(p.err, "nothing was uploaded: name a scratch item with --organization and --item")
-			}
-			return p.tellChecks(checks)
+				if customer, _, ok := strings.Cut(item.ID, "/"); ok && sys.Own && item.Organization == "" {
+					item.Organization = customer
+				}
+				checks := []configs.Check{}
+				if prober, ok := d.(configs.Prober); ok {
+					if checks, err = prober.Probe(cmd.Context()); err != nil {
+						return err
+					}
+				}
+				switch {
+				case item.ID != "" && item.Organization != "":
+					checks = append(checks, outbox.Try(cmd.Context(), d, item, "belay-try_"+p.now().UTC().Format("20060102T150405Z")+".txt")...)
+				case !p.json:
+					warn(p.err, "nothing was uploaded: name a scratch item with --organization and --item")
+				}
+				return p.tellChecks(checks)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&item.Organization, "organization", "", "organization (company, customer) of the scratch item")

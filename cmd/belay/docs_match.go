@@ -30,22 +30,19 @@ in your name; it must be in the customer's organization.
 Exit status: 0 every device has its item; 6 some do not.`,
 		Example: "  belay docs match --all\n  belay docs match acme/fw-hq --item 88121",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			if len(args) == 0 && c.customer == "" && c.site == "" {
-				c.all = true
-			}
-			list, err := c.pick(w.inventory, args)
-			if err != nil {
-				return err
-			}
-			if item != "" {
-				return p.confirmItem(cmd.Context(), w, list, to, item)
-			}
-			return p.listItems(cmd.Context(), w, list, to, confirm)
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
+				if len(args) == 0 && c.customer == "" && c.site == "" {
+					c.all = true
+				}
+				list, err := c.pick(w.inventory, args)
+				if err != nil {
+					return err
+				}
+				if item != "" {
+					return p.confirmItem(cmd.Context(), w, list, to, item)
+				}
+				return p.listItems(cmd.Context(), w, list, to, confirm)
+			})
 		},
 	}
 	c.flags(cmd)

@@ -29,31 +29,28 @@ Exit status: 0 yes; 3 no; 2 wrong usage; 1 something broke; 8 the store is damag
 		Example: "  belay gate acme/fw-hq && echo ok\n  belay gate T20391 --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			a, err := w.askGate(cmd.Context(), args[0], ticket)
-			if err != nil && a.Device == "" {
-				return err
-			}
-			w.hearGate(cmd.Context(), p, a)
-			if p.json {
-				if err := p.printJSON(a); err != nil {
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
+				a, err := w.askGate(cmd.Context(), args[0], ticket)
+				if err != nil && a.Device == "" {
 					return err
 				}
-			} else {
-				p.tellAnswer(a)
-			}
-			w.tellNow(cmd.Context(), p)
-			switch {
-			case err != nil:
-				return err
-			case !a.Open:
-				return exitStatus(exitCode(devices.GateShut))
-			}
-			return nil
+				w.hearGate(cmd.Context(), p, a)
+				if p.json {
+					if err := p.printJSON(a); err != nil {
+						return err
+					}
+				} else {
+					p.tellAnswer(a)
+				}
+				w.tellNow(cmd.Context(), p)
+				switch {
+				case err != nil:
+					return err
+				case !a.Open:
+					return exitStatus(exitCode(devices.GateShut))
+				}
+				return nil
+			})
 		},
 	}
 	cmd.Flags().StringVar(&ticket, "ticket", "", "of which ticket, where a device has several changes")

@@ -97,19 +97,16 @@ func (p *program) runIndexCheck(ctx context.Context, w *workspace, customer stri
 
 // withIndex opens the workspace for a customer that must exist, or for all.
 func (p *program) withIndex(ctx context.Context, customer string, do func(*workspace) error) error {
-	w, err := p.open(ctx, openOptions{})
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	if customer != "" {
-		head, err := w.store.Head(ctx, customer)
-		if err != nil {
-			return err
+	return p.withWorkspace(ctx, func(w *workspace) error {
+		if customer != "" {
+			head, err := w.store.Head(ctx, customer)
+			if err != nil {
+				return err
+			}
+			if at, err := w.ledger.Head(ctx, customer); err != nil || head == "" && at == "" {
+				return errors.Join(err, &devices.Error{Kind: devices.Usage, Op: "index", Err: fmt.Errorf("customer %q has no history", customer)})
+			}
 		}
-		if at, err := w.ledger.Head(ctx, customer); err != nil || head == "" && at == "" {
-			return errors.Join(err, &devices.Error{Kind: devices.Usage, Op: "index", Err: fmt.Errorf("customer %q has no history", customer)})
-		}
-	}
-	return do(w)
+		return do(w)
+	})
 }

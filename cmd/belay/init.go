@@ -47,16 +47,13 @@ and makes the master identity where there is none. What is there already stays.`
 			if p.config == "" {
 				p.config = filepath.Join(dir, settingsFile)
 			}
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
+				if err := w.vault.Unlock(cmd.Context()); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(p.out, "next: put a login into %s, add a device (belay devices add CUSTOMER/NAME ADDRESS --driver NAME),\nthen belay devices trust CUSTOMER/NAME and belay capture CUSTOMER/NAME\n", filepath.Join(dir, settingsFile))
 				return err
-			}
-			defer w.close()
-			if err := w.vault.Unlock(cmd.Context()); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(p.out, "next: put a login into %s, add a device (belay devices add CUSTOMER/NAME ADDRESS --driver NAME),\nthen belay devices trust CUSTOMER/NAME and belay capture CUSTOMER/NAME\n", filepath.Join(dir, settingsFile))
-			return err
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&print, "print", false, "print the commented settings, write nothing")

@@ -24,21 +24,11 @@ func (p *program) keysCommand() *cobra.Command {
 	return cmd
 }
 
-// withVault opens the workspace for a command about keys.
-func (p *program) withVault(ctx context.Context, do func(*workspace) error) error {
-	w, err := p.open(ctx, openOptions{})
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	return do(w)
-}
-
 func (p *program) keysList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the customers' public keys", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withVault(cmd.Context(), func(w *workspace) error {
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
 				keys, err := w.vault.List(cmd.Context())
 				if err != nil {
 					return err
@@ -68,7 +58,7 @@ func (p *program) keysSigner() *cobra.Command {
 ssh-keygen. Whoever has it checks receipts away from here: belay receipt verify --signers FILE, or
 ssh-keygen -Y verify. Give it to them over another way than the receipts.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withVault(cmd.Context(), func(w *workspace) error {
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
 				key, err := w.vault.SignerKey(cmd.Context())
 				if err != nil {
 					return err
@@ -89,7 +79,7 @@ func (p *program) keysMake() *cobra.Command {
 	return &cobra.Command{
 		Use: "make CUSTOMER…", Short: "Make a customer's key, where there is none", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withVault(cmd.Context(), func(w *workspace) error {
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
 				for _, c := range args {
 					k, err := w.vault.Make(cmd.Context(), c)
 					if err != nil {
@@ -116,7 +106,7 @@ opened. Any age program opens it.`,
 			if (to == "") != passphrase {
 				return &devices.Error{Kind: devices.Usage, Op: "escrow", Err: errors.New("say to whom: --to RECIPIENT or --passphrase")}
 			}
-			return p.withVault(cmd.Context(), func(w *workspace) error {
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
 				return p.runEscrow(cmd.Context(), w, strings.Join(args, ""), to)
 			})
 		},
@@ -173,7 +163,7 @@ func (p *program) keysReplace() *cobra.Command {
 which is made where it is missing. After a crash a second run finishes the rest. From
 then on the settings must name it: master: {file: FILE}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withVault(cmd.Context(), func(w *workspace) error {
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
 				if err := w.vault.ReplaceMaster(cmd.Context(), vault.Master{File: args[0], Create: true}); err != nil {
 					return err
 				}
@@ -197,7 +187,7 @@ passphrase, certificate); without a terminal the field is read from standard inp
 settings name it: logins: {default: {vault: NAME}}.`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withVault(cmd.Context(), func(w *workspace) error {
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
 				switch {
 				case list && len(args) == 0:
 					names, err := w.vault.Names(cmd.Context())

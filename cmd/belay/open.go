@@ -30,7 +30,7 @@ Exit status: 0 printed; 2 no key here opens the file; 7 no reason was given.`,
 			if err != nil {
 				return &devices.Error{Kind: devices.Usage, Op: "read the attachment", Err: err}
 			}
-			return p.withVault(cmd.Context(), func(w *workspace) error {
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
 				plain, whose, err := w.unseal(cmd.Context(), customer, sealed)
 				if err != nil {
 					return err

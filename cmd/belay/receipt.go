@@ -33,35 +33,32 @@ Exit status: 0 printed; 2 there is no such change; 8 a receipt that was filed is
 			if !slices.Contains([]string{"text", "json", "html"}, format) {
 				return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("--format %q is none of text, json, html", format)}
 			}
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			c, err := w.change(cmd.Context(), args[0], change.Query{})
-			if err != nil {
-				return err
-			}
-			file, err := w.receipt(cmd.Context(), c)
-			if err != nil {
-				return err
-			}
-			if format == "json" {
-				_, err := p.out.Write(file)
-				return err
-			}
-			r, _, err := w.ownReceipt(cmd.Context(), file)
-			if err != nil {
-				return err
-			}
-			text := []byte(r.Text())
-			if format == "html" {
-				if text, err = r.HTML(); err != nil {
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
+				c, err := w.change(cmd.Context(), args[0], change.Query{})
+				if err != nil {
 					return err
 				}
-			}
-			_, err = p.out.Write(text)
-			return err
+				file, err := w.receipt(cmd.Context(), c)
+				if err != nil {
+					return err
+				}
+				if format == "json" {
+					_, err := p.out.Write(file)
+					return err
+				}
+				r, _, err := w.ownReceipt(cmd.Context(), file)
+				if err != nil {
+					return err
+				}
+				text := []byte(r.Text())
+				if format == "html" {
+					if text, err = r.HTML(); err != nil {
+						return err
+					}
+				}
+				_, err = p.out.Write(text)
+				return err
+			})
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text, json or html")

@@ -23,12 +23,7 @@ What the ledger held of that time is not in the remotes: belay verify names the 
 
 Exit status: 0 done; 4 a remote has another history, or does not answer; 8 what it has is damaged.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			return p.runCatchUp(cmd.Context(), w, customer)
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error { return p.runCatchUp(cmd.Context(), w, customer) })
 		},
 	}
 	cmd.Flags().StringVar(&customer, "customer", "", "only this customer's")

@@ -47,13 +47,10 @@ Exit status: 0 nothing is damaged; 4 something is unproven; 8 something is damag
 }
 
 func (p *program) withScrub(ctx context.Context, do func(*scrub.Scrub) error) error {
-	w, err := p.open(ctx, openOptions{})
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	defer w.tellNow(ctx, p)
-	return do(w.openScrub(w.alarms))
+	return p.withWorkspace(ctx, func(w *workspace) error {
+		defer w.tellNow(ctx, p)
+		return do(w.openScrub(w.alarms))
+	})
 }
 
 func (p *program) runScrub(ctx context.Context, s *scrub.Scrub, all bool) error {

@@ -29,12 +29,7 @@ recorded, its pattern sealed. Exit status 0 also where nothing is found.`,
 			if err != nil {
 				return &devices.Error{Kind: devices.Usage, Op: "search", Err: err}
 			}
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			return p.runSearch(cmd.Context(), w, re, customer, all)
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error { return p.runSearch(cmd.Context(), w, re, customer, all) })
 		},
 	}
 	cmd.Flags().StringVar(&customer, "customer", "", "search only this customer's devices")

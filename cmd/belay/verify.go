@@ -32,12 +32,7 @@ Exit status: 0 all of it is whole; 2 the master identity is missing; 4 a remote 
 			if err != nil {
 				return err
 			}
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			return p.runVerify(cmd.Context(), w, customer, part)
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error { return p.runVerify(cmd.Context(), w, customer, part) })
 		},
 	}
 	cmd.Flags().StringVar(&share, "share", "100%", "how much to read: a percentage")

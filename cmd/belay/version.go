@@ -98,16 +98,23 @@ func (w *workspace) text(ctx context.Context, v configs.Version, file string) (r
 	return redact.Clean{}, &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("version %s has no file %s", short(v.Commit), file), Hint: "it has " + strings.Join(names, ", ")}
 }
 
-// withDevice opens the workspace and finds one device.
-func (p *program) withDevice(ctx context.Context, name string, do func(*workspace, devices.Device) error) error {
+// withWorkspace opens the workspace for as long as do takes.
+func (p *program) withWorkspace(ctx context.Context, do func(w *workspace) error) error {
 	w, err := p.open(ctx, openOptions{})
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	d, err := w.inventory.Find(name)
-	if err != nil {
-		return err
-	}
-	return do(w, d)
+	return do(w)
+}
+
+// withDevice opens the workspace and finds one device.
+func (p *program) withDevice(ctx context.Context, name string, do func(*workspace, devices.Device) error) error {
+	return p.withWorkspace(ctx, func(w *workspace) error {
+		d, err := w.inventory.Find(name)
+		if err != nil {
+			return err
+		}
+		return do(w, d)
+	})
 }

@@ -47,16 +47,13 @@ Exit status: 0 accepted; 3 refused, with every reason; 7 the change is closed.`,
 			if err := o.read(p.now()); err != nil {
 				return err // before a change is opened for it
 			}
-			w, err := p.open(cmd.Context(), openOptions{})
-			if err != nil {
-				return err
-			}
-			defer w.close()
-			c, err := w.changeOrOpen(cmd.Context(), args[0], o.ticket)
-			if err != nil {
-				return err
-			}
-			return p.runWaive(cmd.Context(), w, c, o)
+			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
+				c, err := w.changeOrOpen(cmd.Context(), args[0], o.ticket)
+				if err != nil {
+					return err
+				}
+				return p.runWaive(cmd.Context(), w, c, o)
+			})
 		},
 	}
 	f := cmd.Flags()
