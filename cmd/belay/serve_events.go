@@ -22,6 +22,9 @@ type ears struct {
 
 	why  sync.Mutex
 	deaf error // why nothing is heard that should be; see hearAgain
+
+	counting sync.Mutex
+	begun    map[string]int // captures of what was heard that have not ended, by what remembers them
 }
 
 // hear opens the ears of a workspace's settings and closes those before. What
@@ -34,12 +37,14 @@ func (s *server) hear(ctx context.Context) {
 	if err := s.tellDeaf(ctx, w, deaf); err != nil {
 		s.log.Error("alarms", "error", tame(err.Error()))
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	// What was triggered goes on when the ears are closed: the service need not end.
+	open, cancel := context.WithCancel(ctx)
 	var ended sync.WaitGroup
-	ended.Go(func() { s.deadManRuns(ctx, w) })
+	ended.Go(func() { s.deadManRuns(open, w) })
 	if h != nil {
+		h.watch.Begun = s.events.hasBegun
 		ended.Go(func() {
-			if err := s.guarded(func() error { return h.Run(ctx) }); ctx.Err() == nil {
+			if err := s.guarded(func() error { return h.Run(open) }); open.Err() == nil {
 				err = errors.Join(errors.New("the hearing ended"), err)
 				s.log.Error("changes between the nights are not heard of any more", "error", tame(err.Error()))
 				s.events.broke(err)
@@ -90,11 +95,47 @@ func (s *server) triggered(ctx context.Context, t watch.Trigger) {
 		leave()
 	}
 	s.log.Info("a device reports a change", "device", t.Device.String(), "by", tame(by.Name), "why", tame(t.Why))
+	s.events.begins(t.Mark, 1)
 	s.engine.Submit(ctx, fleet.Job{Device: t.Device, Order: configs.Order{By: by}, Why: fleet.Triggered}, func(f fleet.Final) {
 		s.log.Info("captured after a change", "device", f.Device, "result", string(f.Result.Result), "error", tame(f.Error))
 		s.recordTriggered(context.WithoutCancel(ctx), by, f.Result)
+		s.forgetTriggered(ctx, t, f.Result)
 		s.nudge()
 	})
+}
+
+// forgetTriggered ends what remembers a trigger, once its capture has ended. One
+// that was cut off by the end of the service, or was to be tried again, is the next
+// service's.
+func (s *server) forgetTriggered(ctx context.Context, t watch.Trigger, r configs.Result) {
+	w, leave := s.live.use()
+	defer leave()
+	defer s.events.begins(t.Mark, -1)
+	if errors.Is(r.Err, context.Canceled) || r.Err != nil && ctx.Err() != nil {
+		return
+	}
+	if err := watch.Ended(context.WithoutCancel(ctx), w.ledger, t.Mark); err != nil {
+		s.log.Error("events", "error", tame(err.Error()))
+	}
+}
+
+// begins counts the captures under way that a mark remembers.
+func (e *ears) begins(m configs.Mark, n int) {
+	e.counting.Lock()
+	defer e.counting.Unlock()
+	if e.begun == nil {
+		e.begun = map[string]int{}
+	}
+	key := m.Key + "\x00" + string(m.Value)
+	if e.begun[key] += n; e.begun[key] <= 0 {
+		delete(e.begun, key)
+	}
+}
+
+func (e *ears) hasBegun(m configs.Mark) bool {
+	e.counting.Lock()
+	defer e.counting.Unlock()
+	return e.begun[m.Key+"\x00"+string(m.Value)] > 0
 }
 
 // broke notes why nothing is heard; nil: all is.

@@ -19,6 +19,7 @@ type pending struct {
 	from   netip.Addr // whose messages it waits for
 	last   time.Time
 	noted  note
+	mark   []byte // noted, as it is remembered
 }
 
 // A note is what is remembered of a pending capture.
@@ -63,6 +64,7 @@ func (w *Watch) touch(d devices.Device, from netip.Addr, user, why string) {
 	if news {
 		value, err := json.Marshal(p.noted)
 		if err == nil {
+			p.mark = value
 			w.told = append(w.told, telling{kind: markPending, mark: configs.Mark{Key: string(d.ID()), Value: value}})
 		}
 	}
@@ -115,14 +117,26 @@ func (w *Watch) work(ctx context.Context) time.Duration {
 	w.flush(ctx)
 	slices.SortFunc(ready, func(a, b *pending) int { return a.noted.First.Compare(b.noted.First) })
 	for _, p := range ready {
-		w.Trigger(Trigger{Device: p.device, By: author(p.noted.Users), Why: strings.Join(p.noted.Why, "; ")})
-		// Behind the trigger: a capture too many does no harm.
-		w.tell(ctx, telling{kind: markPending, mark: configs.Mark{Key: string(p.device.ID())}})
+		w.Trigger(Trigger{
+			Device: p.device, By: author(p.noted.Users), Why: strings.Join(p.noted.Why, "; "),
+			Mark: configs.Mark{Key: string(p.device.ID()), Value: p.mark},
+		})
 	}
 	if next.IsZero() {
 		return time.Hour
 	}
 	return max(next.Sub(w.Now()), time.Millisecond)
+}
+
+// Ended forgets what was triggered, once its capture has ended and the result is
+// written: a service that is stopped or killed before makes it again, for one too
+// many does no harm. What was heard of the device since stays to be done.
+func Ended(ctx context.Context, marks configs.Marks, m configs.Mark) error {
+	if m.Value == nil {
+		return nil
+	}
+	_, err := marks.SwapMark(ctx, markPending, m.Key, m.Value, nil)
+	return err
 }
 
 // flush does what is to be remembered and told.
@@ -175,10 +189,13 @@ func (w *Watch) remember(ctx context.Context) error {
 			w.told = append(w.told, telling{kind: markPending, mark: configs.Mark{Key: m.Key}})
 			continue
 		}
+		if w.Begun != nil && w.Begun(m) {
+			continue // the settings were read again meanwhile
+		}
 		if n.First.After(now) { // the clock was set back meanwhile
 			n.First = now
 		}
-		w.pending[d.ID()] = &pending{device: d, last: now, noted: n}
+		w.pending[d.ID()] = &pending{device: d, last: now, noted: n, mark: m.Value}
 	}
 	for m, err := range w.Marks.Marks(ctx, markFlood) {
 		if err != nil {

@@ -38,6 +38,7 @@ type Trigger struct {
 	Device devices.Device
 	By     configs.Person // who changed it, as messages claim; nobody where none names anybody
 	Why    string         // for people; never a text that a device sent
+	Mark   configs.Mark   // what remembers it until its capture has ended: see Ended
 }
 
 // Settings are what a Watch goes by.
@@ -46,7 +47,8 @@ type Settings struct {
 	Signals func(d devices.Device) *Signals                                              // nil: its system tells nothing
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)                 // addresses of a host name
 	Ask     func(ctx context.Context, d devices.Device, oids ...string) (Reading, error) // by SNMP; nil: nobody is asked
-	Trigger func(t Trigger)                                                              // submits the capture; does not wait for it
+	Trigger func(t Trigger)                                                              // submits the capture; does not wait for it, nor for anything else of the Watch
+	Begun   func(m configs.Mark) bool                                                    // whether the capture that a mark remembers was submitted by a Watch before and has not ended; nil: none was
 	Failed  func(err error)                                                              // is told what could not be remembered or told; nil: nobody is
 	Marks   configs.Marks
 	Alarms  configs.Alarms

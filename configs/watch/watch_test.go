@@ -79,6 +79,7 @@ func (s *scene) start(change func(*Settings)) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.got = append(s.got, fmt.Sprintf("%v %s by %q: %s", time.Since(s.began), g.Device, g.By.Name, g.Why))
+			_ = Ended(s.t.Context(), s.marks, g.Mark) // what is not forgotten is done once more
 		},
 		Failed: func(err error) {
 			s.mu.Lock()
