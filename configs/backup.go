@@ -40,8 +40,9 @@ type Backup struct {
 	// lose changes, before it is called kept; nil: nobody wants to know.
 	Saved func(ctx context.Context, d devices.Device, unsaved bool, at time.Time) error
 
-	// Turn waits for a turn at the processor and gives it up again: so the captures
-	// of a night do not stand in the way of one that a person waits for. nil: it is
+	// Turn waits for a turn at the processor, before a reading is judged and before it
+	// is kept: so the captures of a night do not stand in the way of one that a person
+	// waits for. done gives it up again. nil: it is
 	// always one's turn.
 	Turn func(ctx context.Context) (done func())
 

@@ -23,6 +23,7 @@ func (b *Backup) keep(ctx context.Context, d devices.Device, o Order, r reading,
 	}
 	// A capture that was asked to stop keeps what it has proven to be whole.
 	ctx = context.WithoutCancel(ctx)
+	b.turn(ctx)()
 	same := kept != nil && r.agrees(kept)
 	s := Snapshot{
 		Device: d, Taken: r.Began, By: o.By, Ticket: o.Ticket, Change: o.Change, Phase: o.Phase, Reason: o.Vouched,

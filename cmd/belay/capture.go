@@ -16,6 +16,7 @@ import (
 	"belay/configs/fleet"
 	"belay/configs/round"
 	"belay/devices"
+	"belay/store/ledger"
 )
 
 // chosen is which devices a command is about.
@@ -129,7 +130,7 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 		results = append(results, r.Brief())
 		t.tell(r)
 	}
-	served, err := p.byService(ctx, w, list, o, told)
+	served, recorded, err := p.byService(ctx, w, list, o, told)
 	if !served && w.backup == nil { // it was opened to ask a service, which has ended since
 		t.end()
 		return errNoService
@@ -141,11 +142,9 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 		toldMissing(list, results, told)
 	}
 	t.end()
-	act := "capture"
-	if o.order.Vouched != "" {
-		act = "accept"
+	if !recorded {
+		err = errors.Join(err, w.record(context.WithoutCancel(ctx), o.order, began, results))
 	}
-	err = errors.Join(err, round.Record(context.WithoutCancel(ctx), w.ledger, act, w.by, o.order, began, results))
 	if !p.json && len(list) > 1 {
 		fmt.Fprintln(p.out, summary(results, p.now().Sub(began)))
 	}
@@ -166,6 +165,26 @@ func (p *program) runCapture(ctx context.Context, w *workspace, list []devices.D
 		return exitStatus(code)
 	}
 	return nil
+}
+
+// actOf is the act that captures by an order are recorded as.
+func actOf(o configs.Order) string {
+	if o.Vouched != "" {
+		return "accept"
+	}
+	return "capture"
+}
+
+// record records captures in the ledger, which a command that only asks a service has
+// not opened.
+func (w *workspace) record(ctx context.Context, o configs.Order, began time.Time, results []configs.Result) (err error) {
+	if w.ledger == nil {
+		if w.ledger, err = ledger.Open(ctx, w.settings.Data); err != nil {
+			return err
+		}
+		w.ledger.Now = w.now
+	}
+	return round.Record(ctx, w.ledger, actOf(o), o.By, o, began, results)
 }
 
 // captureAll captures the devices in this process. Those that a person named are
@@ -200,23 +219,24 @@ func toldMissing(list []devices.Device, results []configs.Result, told func(conf
 }
 
 // byService has a running service capture the devices: it knows what is under way,
-// what rests and what a site bears. served is false where none runs.
-func (p *program) byService(ctx context.Context, w *workspace, list []devices.Device, o captureOptions, told func(configs.Result)) (served bool, err error) {
+// what rests and what a site bears. served is false where none runs. What it was
+// interrupted in is recorded there, when it has ended.
+func (p *program) byService(ctx context.Context, w *workspace, list []devices.Device, o captureOptions, told func(configs.Result)) (served, recorded bool, err error) {
 	if !o.byService {
-		return false, nil
+		return false, false, nil
 	}
-	q := captureRequest{Order: o.order, Waits: o.waits, By: w.by}
+	q := captureRequest{Order: o.order, Waits: o.waits, By: w.by, Record: true}
 	for _, d := range list {
 		q.Devices = append(q.Devices, d.ID())
 	}
-	err = askService(ctx, w.settings.Data, q, told)
+	recorded, err = askService(ctx, w.settings.Data, q, told)
 	if errors.Is(err, errNoService) {
-		return false, nil
+		return false, false, nil
 	}
 	if ctx.Err() != nil {
-		err = nil // those that are missing are told as interrupted
+		return true, true, nil // those that are missing are told as interrupted
 	}
-	return true, err
+	return true, recorded, err
 }
 
 // worst is the exit status of several results.

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"belay/devices"
-	"belay/store/ledger"
 )
 
 // A namedDevice is what a command needs to know of a device that the service
@@ -63,8 +62,8 @@ func findAll(w *workspace, names []string) ([]namedDevice, error) {
 }
 
 // openToAsk opens what a command needs that has a running service capture the
-// devices that were named: the ledger. The drivers and an inventory of ten thousand
-// devices would take longer than all else that such a command does. ok is false
+// devices that were named: nothing. The drivers, an inventory of ten thousand devices
+// and a database would take longer than all else that such a command does. ok is false
 // where no service answers or a name means nothing to it: whoever looks in the
 // inventory says why.
 func (p *program) openToAsk(ctx context.Context, names []string) (w *workspace, list []devices.Device, ok bool) {
@@ -79,10 +78,6 @@ func (p *program) openToAsk(ctx context.Context, names []string) (w *workspace, 
 	if list, err = askWhich(ctx, s.Data, names); err != nil || len(list) == 0 {
 		return nil, nil, false
 	}
-	if w.ledger, err = ledger.Open(ctx, s.Data); err != nil {
-		return nil, nil, false
-	}
-	w.ledger.Now = p.now
 	return w, list, true
 }
 

@@ -48,7 +48,9 @@ func (s *server) captureOne(ctx context.Context, j fleet.Job) (r configs.Result)
 		return undone(d, "its window closed before its turn came", "belay capture "+d.String())
 	}
 	if j.Why == fleet.Asked {
-		ctx = context.WithValue(ctx, waited{}, true)
+		var ended func()
+		ctx, ended = w.turns.aPerson(ctx)
+		defer ended()
 	}
 	err := s.guarded(func() error {
 		r = w.backup.Capture(ctx, d, j.Order)
@@ -111,6 +113,18 @@ func (s *server) engineFigures(_ context.Context, f *web.Figures) {
 	}
 	f.Retries = stats.Retrying
 	f.Resting = map[string]int{"device": stats.RestingDevices, "site": stats.RestingSites}
+}
+
+// recordAsked records what came of a request, as the command would, in the
+// transaction that what else is to be written waits for.
+func (s *server) recordAsked(ctx context.Context, o configs.Order, began time.Time, results []configs.Result) captureAnswer {
+	w, leave := s.live.use()
+	defer leave()
+	a := captureAnswer{Recorded: true}
+	if err := round.Record(ctx, w.ledger, actOf(o), o.By, o, began, results); err != nil {
+		a.Failed, a.Kind, a.Result.Error, a.Result.Hint = true, devices.KindOf(err), err.Error(), devices.HintOf(err)
+	}
+	return a
 }
 
 // recordTriggered records what came of a capture that nobody asked for.

@@ -30,6 +30,7 @@ type captureRequest struct {
 	Order   configs.Order  `json:"order"`
 	Waits   bool           `json:"waits"` // a person waits: before all else
 	By      configs.Person `json:"by"`
+	Record  bool           `json:"record"` // in the ledger, and say that it was done
 }
 
 // A captureAnswer is one result. What a Result does not carry in JSON stands
@@ -39,6 +40,8 @@ type captureAnswer struct {
 	ID     devices.ID     `json:"id"`
 	Failed bool           `json:"failed"`
 	Kind   devices.Kind   `json:"kind"`
+
+	Recorded bool `json:"recorded,omitempty"` // the last: no result, but that the request is in the ledger, or why not
 }
 
 func answerOf(r configs.Result) captureAnswer {
@@ -109,7 +112,15 @@ func (s *server) captures(life context.Context, w http.ResponseWriter, r *http.R
 	a := &replies{news: make(chan struct{}, 1)}
 	var sent sync.WaitGroup
 	sent.Go(func() { a.send(w, to) })
-	s.capture(r.Context(), list, q, func(res configs.Result) { a.add(answerOf(res)) })
+	began := s.p.now()
+	var results []configs.Result
+	s.capture(r.Context(), list, q, func(res configs.Result) {
+		results = append(results, res.Brief())
+		a.add(answerOf(res))
+	})
+	if q.Record {
+		a.add(s.recordAsked(context.WithoutCancel(r.Context()), q.Order, began, results))
+	}
 	a.end()
 	// A service that stops waits a moment for an asker that does not read.
 	stop := context.AfterFunc(life, func() { _ = to.SetWriteDeadline(time.Now().Add(answerWithin)) })
@@ -212,21 +223,21 @@ func askSocket(ctx context.Context, dir, method, what string, body io.Reader) (*
 // errNoService says that no service answers: the command does the work itself.
 var errNoService = errors.New("no service answers")
 
-// askService has the running service capture devices. It fails with errNoService
-// where nothing was begun.
-func askService(ctx context.Context, dir string, q captureRequest, told func(configs.Result)) error {
+// askService has the running service capture devices, and record that where q asks
+// for it: not when it is killed before. It fails with errNoService where nothing was begun.
+func askService(ctx context.Context, dir string, q captureRequest, told func(configs.Result)) (recorded bool, err error) {
 	body, err := json.Marshal(q)
 	if err != nil {
-		return err
+		return false, err
 	}
 	resp, err := askSocket(ctx, dir, http.MethodPost, "/captures", bytes.NewReader(body))
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { _ = resp.Body.Close() }() // it was read to its end
 	if resp.StatusCode != http.StatusOK {
 		why, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // the status says enough
-		return &devices.Error{Kind: devices.Usage, Op: "ask the service", Err: errors.New(string(bytes.TrimSpace(why)))}
+		return false, &devices.Error{Kind: devices.Usage, Op: "ask the service", Err: errors.New(string(bytes.TrimSpace(why)))}
 	}
 	lines := bufio.NewReader(resp.Body)
 	for {
@@ -234,18 +245,21 @@ func askService(ctx context.Context, dir string, q captureRequest, told func(con
 		if len(line) > 0 {
 			var a captureAnswer
 			if err := json.Unmarshal(line, &a); err != nil {
-				return fmt.Errorf("ask the service: %w", err)
+				return false, fmt.Errorf("ask the service: %w", err)
+			}
+			if a.Recorded {
+				return true, a.result().Err
 			}
 			told(a.result())
 		}
 		if errors.Is(err, io.EOF) {
-			return nil
+			return false, nil
 		}
 		if err != nil {
 			if ctx.Err() != nil {
-				return ctx.Err()
+				return false, ctx.Err()
 			}
-			return fmt.Errorf("ask the service: it ended in the middle: %w", err)
+			return false, fmt.Errorf("ask the service: it ended in the middle: %w", err)
 		}
 	}
 }

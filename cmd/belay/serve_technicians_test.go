@@ -174,7 +174,7 @@ func TestAskingAServiceOpensLittle(t *testing.T) {
 // requests one after the other within a minute, and 100 in one moment. The processes of the
 // commands, and the switches, share the processors.
 func BenchmarkTechnicians(b *testing.B) {
-	boxes, latency := 2000, 400*time.Millisecond
+	boxes, latency := 7000, 400*time.Millisecond
 	const customers, people, listed = 40, 100, 10_000
 	c := startCrowd(b, boxes, 8<<10, latency)
 	p := newStation(b, c, customers, eachDay()+"concurrency: {all: 200, site: 200}\n")

@@ -128,7 +128,7 @@ func TestARequestThatReadsTheSettingsAgainDoesNotEndTheHearingWithItself(t *test
 	b.inventory(t, "fw", "new")
 	var got []devices.ID
 	q := captureRequest{Devices: []devices.ID{"acme/new"}, Waits: true}
-	if err := askService(t.Context(), filepath.Join(b.dir, "belay-data"), q, func(r configs.Result) { got = append(got, r.ID) }); err != nil || len(got) != 1 {
+	if _, err := askService(t.Context(), filepath.Join(b.dir, "belay-data"), q, func(r configs.Result) { got = append(got, r.ID) }); err != nil || len(got) != 1 {
 		t.Fatalf("%v, %v", got, err)
 	}
 	now := func() *hearing {
@@ -171,12 +171,13 @@ func TestAnAskerThatDoesNotReadHoldsUpNobody(t *testing.T) {
 	n := 0
 	asked := make(chan error, 1)
 	go func() {
-		asked <- askService(t.Context(), filepath.Join(b.dir, "belay-data"), q, func(configs.Result) {
+		_, err := askService(t.Context(), filepath.Join(b.dir, "belay-data"), q, func(configs.Result) {
 			if n++; n == 1 {
 				close(suspended)
 				<-wake // as a command that a person has suspended
 			}
 		})
+		asked <- err
 	}()
 	<-suspended
 	b.until(t, func() bool { // the others are captured all the same
@@ -205,8 +206,9 @@ func TestWhatEndsWhileTheServiceStopsIsToldToWhoeverAsked(t *testing.T) {
 	var got []configs.Outcome
 	asked := make(chan error, 1)
 	go func() {
-		asked <- askService(t.Context(), filepath.Join(b.dir, "belay-data"), captureRequest{Devices: []devices.ID{"acme/fw"}, Waits: true},
+		_, err := askService(t.Context(), filepath.Join(b.dir, "belay-data"), captureRequest{Devices: []devices.ID{"acme/fw"}, Waits: true, Record: true},
 			func(r configs.Result) { got = append(got, r.Result) })
+		asked <- err
 	}()
 	<-begun
 	if err := b.end(); err != nil {

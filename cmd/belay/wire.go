@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +44,7 @@ type workspace struct {
 	alarms    *alarm.Bell
 	history   *history.History
 	now       func() time.Time
+	turns     *turns
 	sessions  chan struct{}     // one for each session that may be open
 	incoming  *receive.Receiver // takes what devices were asked to send; nil: none was yet
 
@@ -114,9 +114,10 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 		Hosts:    hosts, Now: p.now,
 	}
 	w.puller = &drivers.Puller{Catalog: w.catalog, Dial: w.dial, DialHTTPS: w.dialHTTPS(w.apis(w.dialer.HostKeys.(*pins))), Agent: w.sender, Now: p.now}
+	w.turns = newTurns()
 	w.backup = &configs.Backup{
 		Puller: w.puller, Repository: w.store, Sealer: w.vault, Provers: []configs.Prover{w.store},
-		CheckLog: w.ledger, Quarantine: w.ledger, Now: p.now, Pause: time.Second, Turn: turns(),
+		CheckLog: w.ledger, Quarantine: w.ledger, Now: p.now, Pause: time.Second, Turn: w.turns.wait,
 	}
 	w.openOffice(ctx, p)
 	w.alarms = w.openTell(p)
@@ -150,6 +151,7 @@ func (w *workspace) dial(ctx context.Context, d devices.Device, with *drivers.Dr
 	}
 	leave := func() {}
 	if !aPersonWaits(ctx) {
+		w.turns.stepBack(ctx) // a login is a good part of what a small device costs
 		select {
 		case w.sessions <- struct{}{}:
 		case <-ctx.Done():
@@ -181,25 +183,6 @@ func (s *session) Close() error {
 	defer s.done()
 	return s.Client.Close()
 }
-
-// turns lets as many captures at once work as there are processors to spare. One
-// that a person waits for does not wait for a turn.
-func turns() func(context.Context) func() {
-	places := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))
-	return func(ctx context.Context) func() {
-		if aPersonWaits(ctx) {
-			return func() {}
-		}
-		places <- struct{}{}
-		return func() { <-places }
-	}
-}
-
-// waited is the key of what says that a person waits for a capture.
-type waited struct{}
-
-// aPersonWaits tells whether ctx belongs to a capture that waits for no other.
-func aPersonWaits(ctx context.Context) bool { return ctx.Value(waited{}) != nil }
 
 // connect logs in; leave is called when the session is closed.
 func (w *workspace) connect(ctx context.Context, d devices.Device, with *drivers.Driver, logins []devices.Login, leave func()) (drivers.Conn, error) {
