@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
 
+	"belay/configs/report"
 	"belay/devices"
 )
 
@@ -80,21 +80,8 @@ func (p *program) say(format string, args ...any) error {
 
 func tamef(format string, args ...any) string { return tame(fmt.Sprintf(format, args...)) }
 
-// tame is a text without what a terminal obeys or shows in another order than it
-// is written. Lines and tabs stay.
-func tame(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case unicode.IsControl(r), r == '\u2028', r == '\u2029':
-			return ' '
-		case unicode.Is(unicode.Bidi_Control, r):
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\ufffd"))
-}
+// tame is a text as a terminal may have it. Lines and tabs stay.
+func tame(s string) string { return report.Tame(s, "\n\t") }
 
 // columns prints rows with aligned columns; the last one may be long.
 func columns(w io.Writer, rows [][]string) {

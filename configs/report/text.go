@@ -113,11 +113,16 @@ func cut(s string, columns int) string {
 // oneLine is a text as part of a sentence.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// tame is a line without what a terminal obeys or shows in another order than it
-// is written.
-func tame(s string) string {
+// tame is a line without what a terminal obeys.
+func tame(s string) string { return Tame(s, "") }
+
+// Tame is a text without what a terminal obeys or shows in another order than it
+// is written; what is to be kept of it, such as line ends, stays.
+func Tame(s, keep string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
+		case strings.ContainsRune(keep, r):
+			return r
 		case unicode.IsControl(r), r == '\u2028', r == '\u2029':
 			return ' '
 		case unicode.Is(unicode.Bidi_Control, r):
