@@ -61,7 +61,8 @@ func TestUnifiedReadsAsGitWritesIt(t *testing.T) {
 
 func TestSideBySideShowsBothColumns(t *testing.T) {
 	t.Parallel()
-	got := SideBySide(clean(t, before), clean(t, after), 31)
+	o := Options{Context: 3, Width: 31}
+	got := o.SideBySide(clean(t, before), clean(t, after))
 	want := strings.Join([]string{
 		"@@ -1,11 +1,11 @@",
 		"hostname a     | hostname b",
@@ -81,7 +82,7 @@ func TestSideBySideShowsBothColumns(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	folded := SideBySide(clean(t, "\tdescription abcdefghijkl x\n"), clean(t, "\tdescription abcdefghijkl y\n"), 31)
+	folded := o.SideBySide(clean(t, "\tdescription abcdefghijkl x\n"), clean(t, "\tdescription abcdefghijkl y\n"))
 	if want := "@@ -1 +1 @@\n        descri |         descri\nption abcdefgh | ption abcdefgh\nijkl x         | ijkl y\n"; folded != want {
 		t.Errorf("folded:\n%s", folded)
 	}

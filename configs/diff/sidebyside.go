@@ -8,16 +8,10 @@ import (
 	"belay/configs/redact"
 )
 
-// SideBySide is the difference in two columns, with three lines around each
-// change; empty where the texts are equal. Between the columns stands < where a
-// line was removed, > where one was added, | where one was replaced. What is too
-// long for its column goes on in the next row, so that nothing that differs is
-// cut off.
-func SideBySide(a, b redact.Clean, width int) string {
-	return Options{Context: 3, Width: width}.SideBySide(a, b)
-}
-
-// SideBySide is the difference in two columns.
+// SideBySide is the difference in two columns; empty where the texts are equal.
+// Between the columns stands < where a line was removed, > where one was added,
+// | where one was replaced. What is too long for its column goes on in the next
+// row, so that nothing that differs is cut off.
 func (o Options) SideBySide(a, b redact.Clean) string {
 	if a.Equal(b) {
 		return ""
