@@ -163,6 +163,23 @@ func taken(what, at string, err error) error {
 // Events is the queue of what was heard. It is closed when Run has ended.
 func (l *Listeners) Events() <-chan Event { return l.events }
 
+// Addresses are where is listened: UDP, TCP, TLS and traps, those that are open.
+func (l *Listeners) Addresses() []net.Addr {
+	var all []net.Addr
+	for _, p := range l.packets {
+		if p.socket != l.traps {
+			all = append(all, p.socket.LocalAddr())
+		}
+	}
+	for _, s := range l.streams {
+		all = append(all, s.Addr())
+	}
+	if l.traps != nil {
+		all = append(all, l.traps.LocalAddr())
+	}
+	return all
+}
+
 // Counts are those up to now.
 func (l *Listeners) Counts() Counts {
 	return Counts{l.count.heard.Load(), l.count.refused.Load(), l.count.overflow.Load(), l.count.foreign.Load(), l.count.closed.Load()}

@@ -83,23 +83,6 @@ func run(t *testing.T, name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// addresses are where is listened: UDP, TCP, TLS and traps, those that are open.
-func (l *Listeners) addresses() []net.Addr {
-	var all []net.Addr
-	for _, p := range l.packets {
-		if p.socket != l.traps {
-			all = append(all, p.socket.LocalAddr())
-		}
-	}
-	for _, s := range l.streams {
-		all = append(all, s.Addr())
-	}
-	if l.traps != nil {
-		all = append(all, l.traps.LocalAddr())
-	}
-	return all
-}
-
 func split(t *testing.T, a net.Addr) (host, port string) {
 	t.Helper()
 	host, port, err := net.SplitHostPort(a.String())
@@ -118,7 +101,7 @@ func TestWhatLoggerSendsIsHeardInEveryFormAndOverEveryTransport(t *testing.T) {
 	}
 	name, _, _ = strings.Cut(name, ".")
 	for i, transport := range []string{"--udp", "--tcp"} {
-		host, port := split(t, l.addresses()[i])
+		host, port := split(t, l.Addresses()[i])
 		for _, form := range []string{"--rfc3164", "--rfc5424"} {
 			for _, counted := range []bool{false, true} {
 				args := []string{transport, form, "--server", host, "--port", port, "--tag", "belay-test"}
@@ -167,7 +150,7 @@ func TestOverTLSOnlyWhoHasACertificateIsHeardWhereOneIsAskedFor(t *testing.T) {
 	trusted := x509.NewCertPool()
 	trusted.AddCert(ours.Leaf)
 	l := hear(t, Ears{TLS: local, Secure: &tls.Config{Certificates: []tls.Certificate{ours}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted}})
-	at := l.addresses()[0].String()
+	at := l.Addresses()[0].String()
 	send := func(c *tls.Config, text string) error {
 		s, err := tls.Dial("tcp", at, c)
 		if err != nil {
@@ -212,7 +195,7 @@ func receiver(t *testing.T) *snmp.Receiver {
 func TestTrapsAndInformsOfNetSNMPAreHeardAndInformsAnswered(t *testing.T) {
 	t.Parallel()
 	l := hear(t, Ears{Traps: local, Receiver: receiver(t)})
-	at := l.addresses()[0].String()
+	at := l.Addresses()[0].String()
 	const what = "1.3.6.1.4.1.9.9.43.2.0.1"
 	user := func(name, auth, secret, privacy string, level string) []string {
 		a := []string{"-v3", "-u", name, "-l", level, "-a", auth, "-A", secret}
@@ -275,7 +258,7 @@ func TestTrapsAndInformsOfNetSNMPAreHeardAndInformsAnswered(t *testing.T) {
 func TestATrapOfVersion1IsNamedAsInVersion2(t *testing.T) {
 	t.Parallel()
 	l := hear(t, Ears{Traps: local, Receiver: receiver(t)})
-	at := l.addresses()[0].String()
+	at := l.Addresses()[0].String()
 	for want, args := range map[string][]string{
 		"1.3.6.1.4.1.12356.101.6.0.1003": {"1.3.6.1.4.1.12356.101.6", "", "6", "1003", ""},
 		"1.3.6.1.6.3.1.1.5.1":            {"1.3.6.1.4.1.8072", "", "0", "0", ""},

@@ -101,7 +101,7 @@ func TestWhoIsNotAdmittedIsNotLookedAt(t *testing.T) {
 	t.Parallel()
 	var asked []netip.Addr
 	l := hear(t, Ears{UDP: local, Traps: local, Receiver: receiver(t), Admit: func(a netip.Addr) bool { asked = append(asked, a); return len(asked) > 2 }})
-	c, err := net.Dial("udp", l.addresses()[0].String())
+	c, err := net.Dial("udp", l.Addresses()[0].String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestWhoIsNotAdmittedIsNotLookedAt(t *testing.T) {
 func TestNobodyTakesAllConnections(t *testing.T) {
 	t.Parallel()
 	l := hear(t, Ears{TCP: local})
-	at := l.addresses()[0].String()
+	at := l.Addresses()[0].String()
 	ended := func(c net.Conn) bool {
 		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
 		_, err := c.Read(make([]byte, 1))
@@ -162,7 +162,7 @@ func TestNobodyTakesAllConnections(t *testing.T) {
 func TestAStrangersConnectionIsNotTaken(t *testing.T) {
 	t.Parallel()
 	l := hear(t, Ears{TCP: local, Known: func(a netip.Addr) bool { return a != netip.MustParseAddr("127.0.0.1") }})
-	c, err := net.Dial("tcp", l.addresses()[0].String())
+	c, err := net.Dial("tcp", l.Addresses()[0].String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestPortsAreGivenBackAndTakenAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := l.addresses()
+		a := l.Addresses()
 		e.UDP, e.TCP, e.Traps = a[0].String(), a[1].String(), a[2].String()
 		_, err = Open(t.Context(), Ears{TCP: e.TCP, Now: time.Now})
 		if devices.KindOf(err) != devices.Usage || !strings.Contains(devices.HintOf(err), "another program") {
