@@ -23,6 +23,7 @@ var ErrOffLine = errors.New("the history does not lead there")
 type Indexed struct {
 	Version Version
 	Texts   []Text // nil: not a device's newest
+	Damage  error  // of what is kept of it: the version is what its commit tells, or has no texts
 }
 
 // An Index answers what would need a walk through a history. It is rebuilt from

@@ -45,7 +45,7 @@ func (h *History) Check(ctx context.Context, customer string, sample int) ([]Rep
 
 func (h *History) check(ctx context.Context, customer string, sample int) (Report, error) {
 	r := Report{Customer: customer}
-	if err := h.Refresh(ctx, customer); err != nil {
+	if err := h.Refresh(ctx, customer); err != nil && (devices.KindOf(err) != devices.Damaged || !h.stands(ctx, customer)) {
 		return r, err
 	}
 	head, err := h.Index.Head(ctx, customer)
@@ -75,6 +75,9 @@ func (h *History) check(ctx context.Context, customer string, sample int) (Repor
 			return r, err
 		}
 		id, list := v.Version.ID, left[v.Version.ID]
+		if v.Damage != nil {
+			r.wrong("%s: version %s is damaged: %v", id, v.Version.Commit, v.Damage)
+		}
 		if v.Texts != nil {
 			newest[id] = v
 		}

@@ -58,7 +58,8 @@ func (h *History) Refresh(ctx context.Context, customer string) error {
 }
 
 // RefreshAll brings the index of all customers up to date. One that cannot be
-// does not keep it from the others.
+// does not keep it from the others. A version that is damaged is told once, as
+// it is met, with the device that it is of; the index goes on behind it.
 func (h *History) RefreshAll(ctx context.Context) error {
 	customers, err := h.Walk.Customers()
 	if err != nil {
@@ -160,6 +161,7 @@ const (
 // killed in the middle has brought the index to a commit on the way.
 func (h *History) extend(ctx context.Context, customer, from, to string) error {
 	var versions []configs.Indexed
+	var damages []error
 	size := 0
 	for v, err := range h.Walk.Along(ctx, customer, from, to) {
 		if err != nil {
@@ -173,12 +175,26 @@ func (h *History) extend(ctx context.Context, customer, from, to string) error {
 			}
 			from, versions, size = last, versions[:0], 0
 		}
+		if v.Damage != nil {
+			damages = append(damages, &devices.Error{Kind: devices.Damaged, Op: "index version " + v.Version.Commit, Device: string(v.Version.ID), Err: v.Damage, Hint: devices.HintOf(v.Damage)})
+		}
 		versions = append(versions, v)
 		for _, t := range v.Texts {
 			size += t.Clean.Len()
 		}
 	}
-	return h.Index.Extend(ctx, customer, from, to, versions)
+	if err := h.Index.Extend(ctx, customer, from, to, versions); err != nil {
+		return err
+	}
+	return errors.Join(damages...)
+}
+
+// stands tells whether the index is where the history is: then a damage that was
+// met on the way keeps nothing else from being answered.
+func (h *History) stands(ctx context.Context, customer string) bool {
+	head, err := h.Walk.Head(ctx, customer)
+	at, standing := h.Index.Head(ctx, customer)
+	return errors.Join(err, standing) == nil && at == head
 }
 
 // alone waits until nobody else of this process works on a customer's index.
@@ -215,6 +231,7 @@ func (h *History) Versions(ctx context.Context, id devices.ID) iter.Seq2[configs
 	return func(yield func(configs.Version, error) bool) {
 		versions := h.Index.Versions
 		switch err := h.Refresh(ctx, id.Customer()); {
+		case devices.KindOf(err) == devices.Damaged && h.stands(ctx, id.Customer()):
 		case devices.KindOf(err) == devices.Damaged:
 			versions = h.Repository.History
 		case err != nil:
@@ -233,7 +250,7 @@ func (h *History) Versions(ctx context.Context, id devices.ID) iter.Seq2[configs
 // order that was taken then or before.
 func (h *History) At(ctx context.Context, id devices.ID, t time.Time) (configs.Version, bool, error) {
 	err := h.Refresh(ctx, id.Customer())
-	if err == nil {
+	if err == nil || devices.KindOf(err) == devices.Damaged && h.stands(ctx, id.Customer()) {
 		return h.Index.At(ctx, id, t)
 	}
 	if devices.KindOf(err) != devices.Damaged {

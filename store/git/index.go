@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"slices"
 
@@ -37,7 +38,8 @@ func (s *Store) Head(ctx context.Context, customer string) (string, error) {
 
 // Along goes through a customer's history from behind one commit ("": from the
 // first) up to another, the oldest version first. Those that are a device's newest
-// at the end bring their texts. A history that does not lead from the one to the
+// at the end bring their texts. One that is damaged says so, with what its commit
+// tells of it, and does not keep the others away. A history that does not lead from the one to the
 // other is configs.ErrOffLine.
 func (s *Store) Along(ctx context.Context, customer, from, to string) iter.Seq2[configs.Indexed, error] {
 	return func(yield func(configs.Indexed, error) bool) {
@@ -64,14 +66,21 @@ func (s *Store) along(ctx context.Context, customer, from, to string, yield func
 	if err != nil {
 		return err
 	}
+	whose := map[string]devices.ID{} // by folder, as far as it was met
 	for _, p := range slices.Backward(spots) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		v, err := rd.indexed(p)
-		if err != nil {
+		if err = passing(err); err != nil {
 			return fmt.Errorf("version %s: %w", p.commit, err)
 		}
+		if v.Version.ID == "" {
+			if v.Version, err = rd.outline(p, customer, whose[p.name]); err != nil {
+				return fmt.Errorf("version %s: %w", p.commit, err)
+			}
+		}
+		whose[p.name] = v.Version.ID
 		if !yield(v) {
 			return nil
 		}
@@ -82,6 +91,8 @@ func (s *Store) along(ctx context.Context, customer, from, to string, yield func
 // A spot is where a version is: little, for there may be many.
 type spot struct {
 	commit, folder plumbing.Hash
+	name           string        // of the folder
+	was            plumbing.Hash // the folder before
 	subject        string
 	newest         bool // nothing later was seen of this folder
 }
@@ -106,7 +117,7 @@ func (rd *reader) spots(ctx context.Context, from, to string) ([]spot, error) {
 			case ch.moved != "":
 				moved[ch.moved] = later[ch.name] // before this commit the device was there
 			default:
-				spots = append(spots, spot{commit: c.Hash, folder: ch.is, subject: subject(c.Message), newest: !later[ch.name]})
+				spots = append(spots, spot{commit: c.Hash, folder: ch.is, name: ch.name, was: ch.was, subject: subject(c.Message), newest: !later[ch.name]})
 				later[ch.name] = true
 			}
 		}
@@ -123,13 +134,44 @@ func (rd *reader) spots(ctx context.Context, from, to string) ([]spot, error) {
 func (rd *reader) indexed(p spot) (configs.Indexed, error) {
 	d, folder, err := rd.document(p.folder)
 	if err != nil {
-		return configs.Indexed{}, err
+		return configs.Indexed{Damage: err}, err
 	}
 	v := configs.Indexed{Version: d.version(p.commit.String(), p.subject)}
 	if p.newest {
 		v.Texts, err = rd.texts(d, folder)
+		v.Damage = err
 	}
 	return v, err
+}
+
+// passing is what keeps a version from being read that may be whole: all but
+// damage of its own.
+func passing(err error) error {
+	var disk *fs.PathError
+	if devices.KindOf(err) == devices.Damaged && !errors.As(err, &disk) {
+		return nil
+	}
+	return err
+}
+
+// outline is what its commit tells of a version whose snapshot.json cannot be
+// read. before is whose the folder was before; where that is not known, the folder
+// as it was tells, or else its name.
+func (rd *reader) outline(p spot, customer string, before devices.ID) (configs.Version, error) {
+	c, err := rd.commit(p.commit)
+	if err != nil {
+		return configs.Version{}, err
+	}
+	if d, _, err := rd.document(p.was); before == "" && !p.was.IsZero() && err == nil {
+		before = d.ID
+	}
+	if before == "" {
+		before = devices.Device{Customer: customer, Name: p.name}.ID()
+	}
+	return configs.Version{
+		ID: before, Name: p.name, Commit: p.commit.String(), Taken: c.Author.When, By: configs.Person{Name: c.Author.Name, Email: c.Author.Email},
+		Subject: p.subject + " (damaged: belay verify)",
+	}, nil
 }
 
 func (rd *reader) texts(d document, folder []object.TreeEntry) ([]configs.Text, error) {
