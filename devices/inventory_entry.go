@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"net"
@@ -68,8 +69,8 @@ func (r *reader) device(e entry, defaults map[string][]cell, before int) {
 		}
 	}
 	for _, c := range get("mac") {
-		mac, ok := plainMAC(c.text)
-		if !ok {
+		mac := MAC(c.text)
+		if mac == "" || !macForm.MatchString(strings.ToLower(c.text)) {
 			r.fault(c.at, "six bytes in hexadecimal, as aa:bb:cc:dd:ee:ff", "%q is no MAC address of a device", c.text)
 		} else if !slices.Contains(d.MACs, mac) {
 			d.MACs = append(d.MACs, mac)
@@ -99,16 +100,15 @@ func (r *reader) device(e entry, defaults map[string][]cell, before int) {
 // aabbcc-ddeeff or all in one.
 var macForm = regexp.MustCompile(`^(?:[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5}|(?:-[0-9a-f]{2}){5})|[0-9a-f]{4}(?:(?:\.[0-9a-f]{4}){2}|(?:-[0-9a-f]{4}){2}|(?::[0-9a-f]{4}){2})|[0-9a-f]{6}-?[0-9a-f]{6})$`)
 
-// plainMAC writes a MAC address as aa:bb:cc:dd:ee:ff. Nothing but zeros, and what
-// stands for a group (IEEE 802: the lowest bit of the first byte), is no device's.
-func plainMAC(s string) (string, bool) {
-	s = strings.ToLower(s)
-	if !macForm.MatchString(s) {
-		return "", false
+// MAC writes a MAC address as aa:bb:cc:dd:ee:ff, whatever stands between its
+// digits. It is empty for what is none, for nothing but zeros, and for what stands
+// for a group (IEEE 802: the lowest bit of the first byte): that is no device's.
+func MAC(s string) string {
+	mac, err := hex.DecodeString(strings.NewReplacer(":", "", "-", "", ".", "", " ", "").Replace(s))
+	if err != nil || len(mac) != 6 || mac[0]&1 == 1 || bytes.Count(mac, []byte{0}) == len(mac) {
+		return ""
 	}
-	bytes, err := hex.DecodeString(strings.NewReplacer(":", "", "-", "", ".", "").Replace(s))
-	mac := net.HardwareAddr(bytes)
-	return mac.String(), err == nil && bytes[0]&1 == 0 && strings.Trim(mac.String(), "0:") != ""
+	return net.HardwareAddr(mac).String()
 }
 
 func (r *reader) nameDevice(d *Device, e entry, name, customer, id cell) {

@@ -69,3 +69,16 @@ func TestADeviceIsAppendedWithItsMACAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestOfAMACAddressOnlyTheDigitsCount(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]string{
+		"00 09 0F AA 10 2B": "00:09:0f:aa:10:2b", "00:09-0f.aa102b": "00:09:0f:aa:10:2b", "02:00:00:00:00:01": "02:00:00:00:00:01",
+		"": "", "00090faa102": "", "00:09:0f:aa:10:2b:00:01": "", "00:09:0f:aa:10:2g": "", "00_09_0f_aa_10_2b": "",
+		"0000.0000.0000": "", "ffff.ffff.ffff": "", "01:00:5e:00:00:01": "",
+	} {
+		if got := MAC(s); got != want {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+	}
+}

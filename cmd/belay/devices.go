@@ -120,11 +120,9 @@ func (p *program) devicesAdd() *cobra.Command {
 					d.Address, d.Port = host, n
 				}
 				for i, mac := range d.MACs {
-					hw, err := net.ParseMAC(mac)
-					if err != nil {
+					if d.MACs[i] = devices.MAC(mac); d.MACs[i] == "" {
 						return &devices.Error{Kind: devices.Usage, Err: fmt.Errorf("%q is no MAC address", mac), Hint: "--mac 00:09:0f:aa:10:2b"}
 					}
-					d.MACs[i] = hw.String()
 				}
 				if _, err := w.catalog.Find(d.Driver); err != nil {
 					return err

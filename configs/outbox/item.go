@@ -270,7 +270,7 @@ func match(p Place, w configs.Wanted, it configs.Item) (how, doubt string) {
 		how = "folder"
 	case devices.Shared(w.Serials, it.Serials):
 		how = "serial"
-	case !shareMAC(w.MACs, it.MACs):
+	case !devices.Shared(w.MACs, it.MACs):
 		doubt = "has neither its serial number nor its MAC address"
 	case disjoint(w.Serials, it.Serials):
 		doubt = "has its MAC address, but another serial number"
@@ -325,14 +325,3 @@ func disjoint(a, b []string) bool {
 }
 
 func not(f func(string) bool) func(string) bool { return func(s string) bool { return !f(s) } }
-
-// shareMAC compares MAC addresses, whatever stands between their digits.
-func shareMAC(a, b []string) bool { return devices.Shared(digits(a), digits(b)) }
-
-func digits(macs []string) []string {
-	var plain []string
-	for _, m := range macs {
-		plain = append(plain, strings.NewReplacer(":", "", "-", "", ".", "", " ", "").Replace(m))
-	}
-	return plain
-}

@@ -32,7 +32,7 @@ func (h *Hudu) FindItems(ctx context.Context, w configs.Wanted) ([]configs.Item,
 	items := h.items(all, func(a asset) bool { return a.Company.String() == w.Organization })
 	found := chosen(items, func(it configs.Item) bool { return shares(it.Serials, w.Serials, serialForm) })
 	if len(found) == 0 {
-		found = chosen(items, func(it configs.Item) bool { return shares(it.MACs, w.MACs, macForm) })
+		found = chosen(items, func(it configs.Item) bool { return shares(it.MACs, w.MACs, devices.MAC) })
 	}
 	return found, nil
 }
@@ -137,7 +137,7 @@ func (h *Hudu) item(a asset) configs.Item {
 			continue
 		}
 		for w := range strings.FieldsFuncSeq(text, between) {
-			if m := macForm(w); m != "" && !slices.Contains(it.MACs, m) {
+			if m := devices.MAC(w); m != "" && !slices.Contains(it.MACs, m) {
 				it.MACs = append(it.MACs, m)
 			}
 		}
@@ -161,23 +161,6 @@ func shares(a, b []string, form func(string) string) bool {
 }
 
 func serialForm(s string) string { return strings.ToUpper(strings.TrimSpace(s)) }
-
-// macForm writes a MAC address as aa:bb:cc:dd:ee:ff, however it was written.
-// One of nothing but zeros, or the broadcast, is nobody's.
-func macForm(s string) string {
-	digits := strings.ToLower(strings.NewReplacer(":", "", "-", "", ".", "").Replace(strings.TrimSpace(s)))
-	if len(digits) != 12 || strings.Trim(digits, "0123456789abcdef") != "" || strings.Trim(digits, "0") == "" || strings.Trim(digits, "f") == "" {
-		return ""
-	}
-	var b strings.Builder
-	for i := 0; i < len(digits); i += 2 {
-		if i > 0 {
-			b.WriteByte(':')
-		}
-		b.WriteString(digits[i : i+2])
-	}
-	return b.String()
-}
 
 func noCompany(op string) error {
 	return &configs.Declined{Why: configs.Invalid, Err: &devices.Error{

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"belay/configs"
+	"belay/devices"
 )
 
 // The most that is asked for in one request, so that its URL stays short.
@@ -43,7 +44,7 @@ func (a *Account) FindItems(ctx context.Context, w configs.Wanted) ([]configs.It
 	macs := map[string]bool{}
 	var spelled [][]string
 	for _, m := range w.MACs {
-		if m = mac(m); m != "" && !macs[m] {
+		if m = devices.MAC(m); m != "" && !macs[m] {
 			macs[m] = true
 			spelled = append(spelled, spellings(m))
 		}
@@ -131,32 +132,13 @@ func (r resource[A]) item() configs.Item {
 	if s := strings.TrimSpace(c.Serial); s != "" {
 		i.Serials = []string{s}
 	}
-	if m := mac(c.MAC); m != "" {
+	if m := devices.MAC(c.MAC); m != "" {
 		i.MACs = []string{m}
 	}
 	return i
 }
 
 func fold(serial string) string { return strings.ToUpper(strings.TrimSpace(serial)) }
-
-// mac is an address as aa:bb:cc:dd:ee:ff, however it is spelled; empty for what
-// is none, or is the same on many devices.
-func mac(s string) string {
-	var digits []rune
-	for _, r := range strings.ToLower(s) {
-		switch {
-		case r >= '0' && r <= '9', r >= 'a' && r <= 'f':
-			digits = append(digits, r)
-		case !strings.ContainsRune(":-. ", r):
-			return ""
-		}
-	}
-	d := string(digits)
-	if len(d) != 12 || d == "000000000000" || d == "ffffffffffff" {
-		return ""
-	}
-	return strings.Join([]string{d[0:2], d[2:4], d[4:6], d[6:8], d[8:10], d[10:12]}, ":")
-}
 
 // spellings are the ways in which people and programs write an address.
 func spellings(m string) []string {

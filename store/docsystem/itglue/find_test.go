@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"belay/configs"
+	"belay/devices"
 	"belay/store/docsystem/internal/system"
 	"belay/store/docsystem/itglue/standin"
 )
@@ -158,8 +159,8 @@ func shuffled(r *rand.Rand) (*standin.Server, configs.Wanted, []string) {
 		func() string { return strings.Replace(serial, "0", "O", 1) }, func() string { return strings.Replace(serial, "6", "6-", 1) }, func() string { return serial[:6] + digits(8) },
 		func() string { return "" }, func() string { return "N/A" }, func() string { return serial + "," + digits(3) },
 	}
-	m := strings.ToUpper(mac(address))
-	spelled := []string{m, strings.ToLower(m), strings.ReplaceAll(m, ":", "-"), address, "0009.0f" + address[6:8] + "." + address[8:], "", "", strings.ToUpper(mac("00090f" + digits(6))), m[:16], "N/A"}
+	m := strings.ToUpper(devices.MAC(address))
+	spelled := []string{m, strings.ToLower(m), strings.ReplaceAll(m, ":", "-"), address, "0009.0f" + address[6:8] + "." + address[8:], "", "", strings.ToUpper(devices.MAC("00090f" + digits(6))), m[:16], "N/A"}
 	var rows []standin.Configuration
 	for organization := range 3 {
 		for range 1 + r.IntN(8) {
