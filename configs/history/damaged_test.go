@@ -85,3 +85,30 @@ func TestADamagedVersionKeepsNoOtherFromTheIndex(t *testing.T) {
 		})
 	}
 }
+
+// Whoever is the first to meet the damage is answered all the same.
+func TestWhoMeetsADamagedVersionIsAnswered(t *testing.T) {
+	t.Parallel()
+	for _, asked := range []bool{false, true} { // for a time, or for all versions
+		s := set(t)
+		first := s.keep("sw", 1, "one\n")
+		torn := s.spoil("sw")
+		if asked {
+			v, ok, err := s.At(t.Context(), "acme/sw", at(1))
+			if !ok || err != nil || v.Commit != first.Commit {
+				t.Errorf("%s, %t, %v", v.Commit, ok, err)
+			}
+			continue
+		}
+		var got []string
+		for v, err := range s.Versions(t.Context(), "acme/sw") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, v.Commit)
+		}
+		if fmt.Sprint(got) != fmt.Sprint([]string{torn, first.Commit}) {
+			t.Errorf("versions: %q", got)
+		}
+	}
+}
