@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	hostForm    = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})$`)
+	hostForm    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`) // of 253 characters at most
 	hostKeyForm = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{43}$`)
 )
 
@@ -189,7 +189,7 @@ func (r *reader) addressDevice(d *Device, address, port cell) {
 	d.Address = strings.TrimSuffix(strings.TrimPrefix(address.text, "["), "]")
 	if d.Address == "" {
 		d.Address = d.Name // Oxidized's way: the name is what the resolver knows.
-	} else if _, err := netip.ParseAddr(d.Address); err != nil && !hostForm.MatchString(d.Address) {
+	} else if _, err := netip.ParseAddr(d.Address); err != nil && (len(d.Address) > 253 || !hostForm.MatchString(d.Address)) {
 		hint := "write a host name or an IP address"
 		if prefix, err := netip.ParsePrefix(d.Address); err == nil {
 			hint = "leave out the mask: " + prefix.Addr().String()

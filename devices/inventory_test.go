@@ -178,6 +178,7 @@ func TestEveryErrorNamesFileLineAndColumn(t *testing.T) {
 		"bad customer":      {"d.yaml", "- name: a\n  customer: Åcme & Co\n", []string{`d.yaml:2:13: customer: "Åcme & Co" cannot`}, "cme-Co"},
 		"two customers":     {"d.yaml", "- name: a/b\n  customer: c\n", []string{`d.yaml:2:13: customer "c", but the name says "a"`}, "leave out"},
 		"mask":              {"d.yaml", "- name: a\n  ip: 10.0.0.1/24\n", []string{`d.yaml:2:7: "10.0.0.1/24" is no address`}, "10.0.0.1"},
+		"long address":      {"d.yaml", "- name: a\n  ip: " + strings.Repeat("a", 254) + "\n", []string{`d.yaml:2:7: "aaaa`}, ""},
 		"port in address":   {"d.yaml", "- name: a\n  ip: host:22\n", []string{`d.yaml:2:7: "host:22" is no address`}, "port"},
 		"option as address": {"d.yaml", "- name: a\n  ip: -oProxyCommand=x\n", []string{`d.yaml:2:7:`}, "host name"},
 		"option as jump":    {"d.yaml", "- name: a\n  jump: -oX\n", []string{`d.yaml:2:9:`}, "host"},

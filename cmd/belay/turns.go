@@ -12,18 +12,25 @@ import (
 // there is always somebody.
 const courtesy = time.Second
 
+// spacing is how far apart those that have waited go on: two hundred at once would
+// take the processors from whoever asks next.
+const spacing = 10 * time.Millisecond // of one processor
+
 // turns lets as many captures at once work as there are processors to spare, and
 // those that no person waits for only when none does, or after a while.
 type turns struct {
-	places chan struct{}
+	places  chan struct{}
+	spacing time.Duration
 
 	mu     sync.Mutex
 	people int           // captures under way that persons wait for
 	alone  chan struct{} // closed when the last of them has ended
+	next   time.Time     // when the next of those that have waited goes on
 }
 
 func newTurns() *turns {
-	return &turns{places: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	n := runtime.GOMAXPROCS(0)
+	return &turns{places: make(chan struct{}, max(1, n-1)), spacing: spacing / time.Duration(n)}
 }
 
 // wait waits for a turn; done gives it up again.
@@ -36,7 +43,8 @@ func (t *turns) wait(ctx context.Context) (done func()) {
 	return func() { <-t.places }
 }
 
-// stepBack waits while a person waits, no longer than courtesy asks.
+// stepBack waits while a person waits, no longer than courtesy asks, and then until
+// those that have waited longer have gone on.
 func (t *turns) stepBack(ctx context.Context) {
 	t.mu.Lock()
 	alone := t.alone
@@ -47,6 +55,18 @@ func (t *turns) stepBack(ctx context.Context) {
 	select {
 	case <-alone:
 	case <-time.After(courtesy):
+	case <-ctx.Done():
+	}
+	t.mu.Lock()
+	now := time.Now()
+	if t.next.Before(now) {
+		t.next = now
+	}
+	wait := t.next.Sub(now)
+	t.next = t.next.Add(t.spacing)
+	t.mu.Unlock()
+	select {
+	case <-time.After(wait):
 	case <-ctx.Done():
 	}
 }

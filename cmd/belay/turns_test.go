@@ -2,6 +2,7 @@ package main
 
 import (
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +61,33 @@ func TestTheNightStepsBackWhileSomebodyWaitsAndNotForEver(t *testing.T) {
 		turns.wait(t.Context())()
 		if waited() != 0 {
 			t.Errorf("nobody waited, and it began after %v", waited())
+		}
+	})
+}
+
+func TestThoseWhoSteppedBackGoOnOneByOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		turns := newTurns()
+		_, ended := turns.aPerson(t.Context())
+		began := time.Now()
+		var mu sync.Mutex
+		var after []time.Duration
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() {
+				turns.wait(t.Context())()
+				mu.Lock()
+				defer mu.Unlock()
+				after = append(after, time.Since(began))
+			})
+		}
+		time.AfterFunc(courtesy/2, ended)
+		all.Wait()
+		for i, d := range after {
+			if want := courtesy/2 + time.Duration(i)*turns.spacing; d != want {
+				t.Errorf("the %dth went on after %v, want %v", i+1, d, want)
+			}
 		}
 	})
 }
