@@ -25,9 +25,9 @@ import (
 
 // CatchUp gets what a customer's remote has beyond this history, as after a backup
 // was restored: forward only, to a commit that leads on from ours, and with the tags
-// of changes. It is read again before main moves. It returns how many commits came;
+// of changes. It is read again, and looked at, before main moves. It returns how many commits came;
 // a remote whose history is another one is left alone, and so is ours.
-func (s *Store) CatchUp(ctx context.Context, customer string) (n int, err error) {
+func (s *Store) CatchUp(ctx context.Context, customer string, look Look) (n int, err error) {
 	r, err := s.repo(customer)
 	if err != nil {
 		return 0, err
@@ -42,7 +42,7 @@ func (s *Store) CatchUp(ctx context.Context, customer string) (n int, err error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*pushTimeout)
 	defer cancel()
-	n, err = r.catchUp(ctx, t, s.git())
+	n, err = r.catchUp(ctx, t, s.git(), look)
 	if err = errors.Join(err, t.close()); err != nil {
 		e := &devices.Error{Kind: devices.KindOf(err), Op: "get what " + t.place() + " has", Device: customer, Hint: devices.HintOf(err), Err: err}
 		switch {
@@ -58,7 +58,7 @@ func (s *Store) CatchUp(ctx context.Context, customer string) (n int, err error)
 	return n, nil
 }
 
-func (r *repo) catchUp(ctx context.Context, t *carrier, program string) (n int, err error) {
+func (r *repo) catchUp(ctx context.Context, t *carrier, program string, look Look) (n int, err error) {
 	theirs, err := t.ask(ctx)
 	if err != nil {
 		return 0, err
@@ -101,7 +101,7 @@ func (r *repo) catchUp(ctx context.Context, t *carrier, program string) (n int, 
 			return 0, errors.Join(errDiverged, ctx.Err())
 		}
 	}
-	return r.adopt(ctx, temp, head, wanted)
+	return r.adopt(ctx, temp, head, wanted, look)
 }
 
 // git runs git on the repository with the objects of temp besides.
@@ -146,7 +146,7 @@ func (r *repo) fetch(ctx context.Context, t *carrier, program, temp string, want
 
 // adopt brings the fetched pack into its place, reads the new versions again and
 // moves main, then sets the tags.
-func (r *repo) adopt(ctx context.Context, temp string, head plumbing.Hash, wanted map[string]plumbing.Hash) (n int, err error) {
+func (r *repo) adopt(ctx context.Context, temp string, head plumbing.Hash, wanted map[string]plumbing.Hash, look Look) (n int, err error) {
 	l, err := r.acquire(ctx)
 	if err != nil {
 		return 0, err
@@ -166,7 +166,7 @@ func (r *repo) adopt(ctx context.Context, temp string, head plumbing.Hash, wante
 	if err := installPack(filepath.Join(r.dir, "objects", "pack"), stem+".pack", stem+".idx", sum); err != nil {
 		return 0, err
 	}
-	if n, err = r.readNew(ctx, head, wanted[mainRef]); err != nil {
+	if n, err = r.readNew(ctx, head, wanted[mainRef], look); err != nil {
 		return 0, err
 	}
 	if err := r.moveHead(ctx, l, head, wanted[mainRef]); err != nil {
@@ -179,43 +179,6 @@ func (r *repo) adopt(ctx context.Context, temp string, head plumbing.Hash, wante
 		if err := r.adoptTag(name, wanted[name]); err != nil {
 			return n, fmt.Errorf("%s: %w", name, err)
 		}
-	}
-	return n, nil
-}
-
-// readNew reads every version between two commits again, but for what is sealed:
-// no key is at hand.
-func (r *repo) readNew(ctx context.Context, from, to plumbing.Hash) (n int, err error) {
-	rd, err := r.open()
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, rd.close()) }()
-	for c, err := range rd.walk(ctx, to) {
-		if err != nil {
-			return n, err
-		}
-		if c.Hash == from {
-			return n, nil
-		}
-		n++
-		for _, ch := range c.changes {
-			if ch.is.IsZero() || ch.moved != "" {
-				continue
-			}
-			d, files, err := rd.document(ch.is)
-			if err != nil {
-				return n, err
-			}
-			for _, f := range d.Files {
-				if _, err := rd.verifyText(files, f); err != nil {
-					return n, damaged("read what came", fmt.Errorf("version %s: %s: %w", c.Hash, f.Name, err))
-				}
-			}
-		}
-	}
-	if !from.IsZero() {
-		return n, errDiverged
 	}
 	return n, nil
 }

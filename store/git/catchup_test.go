@@ -30,7 +30,7 @@ func TestARestoredHistoryCatchesUpOverSSH(t *testing.T) {
 	if at, _, err := old.Reach(t.Context(), "acme"); err != nil || !at.Ahead || !at.Second {
 		t.Errorf("%+v, %v", at, err)
 	}
-	if n, err := old.CatchUp(t.Context(), "acme"); n != 2 || err != nil {
+	if n, err := old.CatchUp(t.Context(), "acme", Look{}); n != 2 || err != nil {
 		t.Fatalf("%d came, %v", n, err)
 	}
 	fsck(t, gitDir(old, "acme"))
@@ -46,7 +46,7 @@ func TestARestoredHistoryCatchesUpOverSSH(t *testing.T) {
 	if p, err := old.Prove(t.Context(), next); err != nil || !p.OK {
 		t.Error(p, err)
 	}
-	if n, err := old.CatchUp(t.Context(), "acme"); n != 0 || err != nil {
+	if n, err := old.CatchUp(t.Context(), "acme", Look{}); n != 0 || err != nil {
 		t.Errorf("%d came, %v", n, err)
 	}
 	fsck(t, repo)
@@ -69,7 +69,7 @@ func TestHistoriesThatDivergedAreLeftAlone(t *testing.T) {
 		t.Fatal(p, err)
 	}
 	mine := commit(t, old, snapshot(t, "acme", "sw", "another\n", 3))
-	n, err := old.CatchUp(t.Context(), "acme")
+	n, err := old.CatchUp(t.Context(), "acme", Look{})
 	if n != 0 || devices.KindOf(err) != devices.Unproven || devices.HintOf(err) == "" {
 		t.Errorf("%d came, %v", n, err)
 	}
@@ -82,7 +82,7 @@ func TestHistoriesThatDivergedAreLeftAlone(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(dir, "acme.git")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := old.CatchUp(t.Context(), "acme"); devices.KindOf(err) != devices.Unproven {
+	if _, err := old.CatchUp(t.Context(), "acme", Look{}); devices.KindOf(err) != devices.Unproven {
 		t.Error(err)
 	}
 }

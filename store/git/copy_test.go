@@ -163,7 +163,7 @@ func TestARemoteIsReachedWithoutSendingAnything(t *testing.T) {
 	if at, _, err = fresh.Reach(t.Context(), "acme"); err != nil || !at.Ahead {
 		t.Errorf("%+v, %v", at, err)
 	}
-	if n, err := fresh.CatchUp(t.Context(), "acme"); n != 1 || err != nil {
+	if n, err := fresh.CatchUp(t.Context(), "acme", Look{}); n != 1 || err != nil {
 		t.Errorf("%d came, %v", n, err)
 	}
 	got, _, err := fresh.Newest(t.Context(), v.ID)

@@ -190,6 +190,13 @@ func drawn(c plumbing.Hash, name string, share, offset float64) bool {
 
 // verify reads one version again.
 func (rd *reader) verify(c step, ch change, tags *changeTags, open func([]byte) ([]byte, error)) Verified {
+	v, _, _ := rd.prove(c, ch, open)
+	v.Problems = append(v.Problems, untagged(c, ch, tags.of[c.Hash])...)
+	return v
+}
+
+// prove holds what is in a version's folder to its snapshot.json.
+func (rd *reader) prove(c step, ch change, open func([]byte) ([]byte, error)) (Verified, document, []object.TreeEntry) {
 	d, files, err := rd.document(ch.is)
 	if err != nil {
 		d = document{Name: ch.name}
@@ -210,8 +217,7 @@ func (rd *reader) verify(c step, ch change, tags *changeTags, open func([]byte) 
 			note(f.Original, n, err)
 		}
 	}
-	v.Problems = append(v.Problems, untagged(c, ch, tags.of[c.Hash])...)
-	return v
+	return v, d, files
 }
 
 func (rd *reader) verifyText(files []object.TreeEntry, f documentFile) (int, error) {
