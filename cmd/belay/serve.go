@@ -64,6 +64,7 @@ type server struct {
 	seen    sightings
 	events  ears
 	wake    chan struct{} // a round has ended: what follows rounds may be done
+	packed  time.Time     // when that was begun last; of its chore alone
 
 	beside    sync.WaitGroup // what is done beside rounds and chores
 	reloading sync.Mutex

@@ -57,3 +57,33 @@ func TestWhatWaitedIsCapturedAsTheInventoryHasItNow(t *testing.T) {
 		t.Errorf("it came to %+v, called %q", r, net.called)
 	}
 }
+
+func TestPackingWaitsForTimeToSpareAndNotForEver(t *testing.T) {
+	t.Parallel()
+	b := setBench(t, "", "fw")
+	w, leave := b.live.use()
+	defer leave()
+	done := func() bool {
+		t.Helper()
+		b.nudge()
+		if err := b.afterCaptures(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+		return len(b.wake) == 0
+	}
+	if !done() {
+		t.Error("nobody waited, and nothing was packed")
+	}
+	_, ended := w.turns.aPerson(t.Context())
+	if done() {
+		t.Error("it was packed while a person waited for a capture")
+	}
+	b.pass(leisure)
+	if !done() {
+		t.Error("it was put off for more than its time")
+	}
+	ended()
+	if !done() {
+		t.Error("nobody waited any more, and nothing was packed")
+	}
+}

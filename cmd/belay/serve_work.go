@@ -77,14 +77,22 @@ func (s *server) sendAttachments(ctx context.Context, w *workspace) error {
 	return w.office.Drain(ctx, s.p.now(), nil)
 }
 
+// leisure is how long packing and the index are put off for persons who wait.
+const leisure = time.Minute
+
 // afterCaptures packs what has become many packs and brings the index forward,
-// when something was captured since.
+// when something was captured since. Who asks the index brings it forward as well, so
+// while somebody waits for a capture there is time for this.
 func (s *server) afterCaptures(ctx context.Context, w *workspace) error {
+	if since := s.p.now().Sub(s.packed); w.turns.somebodyWaits() && since >= 0 && since < leisure {
+		return nil
+	}
 	select {
 	case <-s.wake:
 	default:
 		return nil
 	}
+	s.packed = s.p.now()
 	_, err := w.store.Maintenance(ctx)
 	return errors.Join(err, w.history.RefreshAll(ctx))
 }

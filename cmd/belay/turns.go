@@ -71,6 +71,13 @@ func (t *turns) stepBack(ctx context.Context) {
 	}
 }
 
+// somebodyWaits tells whether a person waits for a capture now.
+func (t *turns) somebodyWaits() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.people > 0
+}
+
 // aPerson is a capture that a person waits for, until it has ended.
 func (t *turns) aPerson(ctx context.Context) (_ context.Context, ended func()) {
 	t.mu.Lock()
