@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -85,5 +86,55 @@ func TestPackingWaitsForTimeToSpareAndNotForEver(t *testing.T) {
 	ended()
 	if !done() {
 		t.Error("nobody waited any more, and nothing was packed")
+	}
+}
+
+func TestTheServiceRecordsWhatItWasAskedForHoweverTheAskerGoesAway(t *testing.T) {
+	t.Parallel()
+	for _, goes := range []bool{false, true} {
+		b := setBench(t, "", "fw")
+		begun, end := make(chan struct{}), make(chan struct{})
+		b.engine.Capture = func(_ context.Context, j fleet.Job) configs.Result {
+			close(begun)
+			<-end
+			return unchanged(j.Device)
+		}
+		b.work(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var recorded bool
+		var err error
+		asked := make(chan struct{})
+		go func() {
+			defer close(asked)
+			q := captureRequest{Devices: []devices.ID{"acme/fw"}, Order: configs.Order{Ticket: "T1"}, Waits: true, By: configs.Person{Name: "Ada"}, Record: true}
+			recorded, err = askService(ctx, filepath.Join(b.dir, "belay-data"), q, func(configs.Result) {})
+		}()
+		<-begun
+		if goes {
+			cancel()
+			<-asked
+		}
+		close(end)
+		<-asked
+		if recorded == goes || err == nil == goes {
+			t.Errorf("an asker that goes away (%t) was told that it is recorded: %t, %v", goes, recorded, err)
+		}
+		w, leave := b.live.use()
+		defer leave()
+		var told []configs.Event
+		b.until(t, func() bool {
+			told = nil
+			for e, err := range w.ledger.Events(t.Context(), configs.Filter{Act: "capture"}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				told = append(told, e)
+			}
+			return len(told) > 0
+		})
+		if len(told) != 1 || told[0].By.Name != "Ada" || told[0].Detail["ticket"] != "T1" {
+			t.Errorf("asker goes away: %t: the ledger tells of %+v", goes, told)
+		}
 	}
 }
