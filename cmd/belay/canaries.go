@@ -100,7 +100,11 @@ func (p *program) canariesUnderstood() *cobra.Command {
 canary was not caught, and what was captured since then has been looked at: the reason and your
 name stand in the ledger. What was kept meanwhile is verified when it is captured again.
 
-Exit status: 0 the doubt has ended; 2 there is none, or no reason; 1 something broke.`,
+The canaries that raised it are tried again first: the doubt stands while one of them comes to
+what it should not.
+
+Exit status: 0 the doubt has ended; 2 there is none, or no reason; 4 a canary still is not caught,
+or could not be tried; 1 something broke.`,
 		Example: `  belay canaries understood --reason "our own driver for cisco_ios took any end for the end; it is gone, T20555"`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withWorkspace(cmd.Context(), func(w *workspace) error {

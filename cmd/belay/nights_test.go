@@ -328,6 +328,7 @@ func (m *month) canaries() {
 			continue
 		}
 		seen.Caught = seen.All - len(seen.Kept)
+		m.must(w.alarms.Clear(m.t.Context(), configs.Alarm{Cause: configs.AlarmService, Key: "canaries"}))
 		value, err = json.Marshal(seen)
 		m.must(err)
 		m.must(w.ledger.SetMarks(m.t.Context(), doneMark, configs.Mark{Key: canariesDone, Value: value}))

@@ -211,7 +211,7 @@ func (s *server) toldOfReload(ctx context.Context, err error) {
 func (s *server) canaries(ctx context.Context) {
 	w, leave := s.live.use()
 	defer leave()
-	sights, err := w.tryCanaries(ctx, w.alarms, false)
+	sights, err := w.tryOnce(ctx, w.alarms)
 	if ctx.Err() != nil {
 		return
 	}
@@ -219,6 +219,7 @@ func (s *server) canaries(ctx context.Context) {
 		s.log.Error("the canaries", "error", tame(err.Error()), "hint", tame(devices.HintOf(err)))
 	}
 	seen := seenCanaries{At: s.p.now(), All: len(sights)}
+	s.toldOfUntried(ctx, w, sights)
 	for _, c := range sights {
 		switch {
 		case c.Good():
@@ -232,6 +233,26 @@ func (s *server) canaries(ctx context.Context) {
 		s.log.Error("the canaries", "error", tame(err.Error()))
 	}
 	s.log.Info("the canaries were captured", "caught", seen.Caught, "missed", seen.All-seen.Caught)
+}
+
+// toldOfUntried raises an alarm where canaries could not be tried in a round: then
+// nobody knows what the checks let through. It ends when all were tried.
+func (s *server) toldOfUntried(ctx context.Context, w *workspace, sights []canary.Sight) {
+	untried := 0
+	for _, c := range sights {
+		if c.Error != "" {
+			untried++
+		}
+	}
+	a := configs.Alarm{Cause: configs.AlarmService, Key: "canaries", Hint: "belay canaries", At: s.p.now()}
+	a.What = fmt.Sprintf("%d of %d canaries could not be tried beside the round: whether the checks are well is not known", untried, len(sights))
+	do := w.alarms.Clear
+	if untried > 0 || len(sights) == 0 {
+		do = w.alarms.Raise
+	}
+	if err := do(ctx, a); err != nil {
+		s.log.Error("alarms", "error", tame(err.Error()), "hint", tame(devices.HintOf(err)))
+	}
 }
 
 // storeFigures are the scrub's, the alarms' and the doubt's.

@@ -75,26 +75,37 @@ type aviary struct {
 // be tried; their sights say so as well, and they count neither as caught nor as kept.
 func Run(ctx context.Context, catalog *drivers.Catalog, now func() time.Time) ([]Sight, error) {
 	a := &aviary{catalog: catalog, now: now, within: most}
-	return a.run(ctx, true)
+	return a.run(ctx, a.tonight)
+}
+
+// Named captures those canaries again that are called so; of one that no system
+// can be any more nothing is said.
+func Named(ctx context.Context, catalog *drivers.Catalog, now func() time.Time, names []string) ([]Sight, error) {
+	a := &aviary{catalog: catalog, now: now, within: 4 * most}
+	return a.run(ctx, func(flock []bird) []bird {
+		return slices.DeleteFunc(flock, func(c bird) bool { return !slices.Contains(names, c.name()) })
+	})
 }
 
 // All captures every canary that there is: each thing that may be wrong with each vendor.
 func All(ctx context.Context, catalog *drivers.Catalog, now func() time.Time) ([]Sight, error) {
 	a := &aviary{catalog: catalog, now: now, within: 4 * most}
-	return a.run(ctx, false)
+	return a.run(ctx, everyBird)
 }
 
-// run captures canaries, some at a time.
-func (a *aviary) run(ctx context.Context, tonight bool) ([]Sight, error) {
+func (a *aviary) tonight(flock []bird) []bird { return choose(flock, a.now()) }
+
+func everyBird(flock []bird) []bird { return flock }
+
+// run captures canaries of the flock, some at a time.
+func (a *aviary) run(ctx context.Context, chosen func([]bird) []bird) ([]Sight, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, a.within, fmt.Errorf("it was not done after %v", a.within))
 	defer cancel()
 	flock, err := a.flock(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if tonight {
-		flock = choose(flock, a.now())
-	}
+	flock = chosen(flock)
 	sights := make([]Sight, len(flock))
 	room := make(chan struct{}, 8)
 	var flying sync.WaitGroup

@@ -141,7 +141,7 @@ func oneNight() time.Time { return time.Date(2026, 3, 4, 1, 15, 0, 0, time.UTC) 
 func spoiled(t *testing.T, spoil func(*configs.Capture)) []Sight {
 	t.Helper()
 	a := &aviary{catalog: load(t), now: oneNight, within: most, spoil: func(p configs.Puller) configs.Puller { return blind{p, spoil} }}
-	sights, err := a.run(t.Context(), true)
+	sights, err := a.run(t.Context(), a.tonight)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestACanaryThatCouldNotBeTriedIsAnErrorAndNotCaught(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &aviary{catalog: load(t), now: oneNight, within: c.within, spoil: c.spoil}
-			sights, err := a.run(t.Context(), true)
+			sights, err := a.run(t.Context(), a.tonight)
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v", err)
 			}

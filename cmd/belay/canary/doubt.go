@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ const (
 type doubt struct {
 	Since time.Time `json:"since"`
 	What  string    `json:"what"`
+	Names []string  `json:"names,omitempty"` // of all canaries that raised it
 }
 
 // Doubt is the sentence for configs.Backup.Doubt, "" where there is no doubt. A
@@ -57,6 +59,10 @@ type Book struct {
 	Alarms configs.Alarms
 	By     configs.Person // who or what ran them
 	Now    func() time.Time
+
+	// Try captures canaries again by their names, of no names this night's; nil:
+	// a doubt ends without.
+	Try func(ctx context.Context, names []string) ([]Sight, error)
 }
 
 // Record writes down what was seen. Where one was kept, or a good one was
@@ -64,11 +70,11 @@ type Book struct {
 // else, and whatever fails after it. A later run without one does not end it.
 func (b *Book) Record(ctx context.Context, sights []Sight) error {
 	ctx = context.WithoutCancel(ctx)
-	var wrong, untried []string
+	var wrong, names, untried []string
 	for _, s := range sights {
 		switch {
 		case s.Why != "":
-			wrong = append(wrong, s.Name+": "+s.Why)
+			wrong, names = append(wrong, s.Name+": "+s.Why), append(names, s.Name)
 		case s.Error != "":
 			untried = append(untried, s.Name+": "+s.Error)
 		}
@@ -81,7 +87,7 @@ func (b *Book) Record(ctx context.Context, sights []Sight) error {
 	var errs []error
 	if len(wrong) > 0 {
 		detail["wrong"] = wrong
-		errs = append(errs, b.doubt(ctx, doubt{at, few(wrong)}))
+		errs = append(errs, b.doubt(ctx, doubt{at, few(wrong), names}))
 	}
 	if len(untried) > 0 {
 		detail["untried"] = untried
@@ -95,15 +101,16 @@ func (b *Book) Record(ctx context.Context, sights []Sight) error {
 	return errors.Join(errs...)
 }
 
-// doubt sets the mark. One that stands keeps its beginning.
+// doubt sets the mark. One that stands keeps its beginning, and who else raised it.
 func (b *Book) doubt(ctx context.Context, d doubt) error {
-	for {
+	for names := d.Names; ; {
 		old, err := b.Marks.Mark(ctx, markKind, markKey)
 		if err != nil {
 			return err
 		}
 		if since := read(old).Since; old != nil && !since.IsZero() {
 			d.Since = since
+			d.Names = slices.Compact(slices.Sorted(slices.Values(append(read(old).Names, names...))))
 		}
 		value, err := json.Marshal(d)
 		if err != nil {
@@ -131,8 +138,31 @@ func alarm() configs.Alarm {
 	return configs.Alarm{Cause: configs.AlarmCanary, Hint: configs.AfterDoubt}
 }
 
+// tryAgain fails where the canaries that raised a doubt raise it still: whatever
+// somebody has understood, it is not mended.
+func (b *Book) tryAgain(ctx context.Context, d doubt) error {
+	if b.Try == nil {
+		return nil
+	}
+	sights, err := b.Try(ctx, d.Names)
+	var still []string
+	for _, s := range sights {
+		if s.Why != "" {
+			still = append(still, s.Name+": "+s.Why)
+		}
+	}
+	switch {
+	case len(still) > 0:
+		return &devices.Error{Kind: devices.Unproven, Op: "end the doubt", Err: errors.New("it was tried again, and stands: " + few(still)),
+			Hint: "mend that first: mostly it is a driver of your own (drivers: in the settings); belay canaries --all shows each"}
+	case err != nil:
+		return &devices.Error{Kind: devices.Unproven, Op: "try again what raised the doubt", Err: err, Hint: "belay canaries, and then once more"}
+	}
+	return nil
+}
+
 // Understood ends the doubt: somebody has found out why a canary was not caught,
-// and says so with a reason. Who it was is in the ledger before it ends.
+// and says so with a reason, and it is caught now. Who it was is in the ledger before it ends.
 func (b *Book) Understood(ctx context.Context, reason string) error {
 	if strings.TrimSpace(reason) == "" {
 		return &devices.Error{Kind: devices.Usage, Op: "end the doubt", Err: errors.New("a reason is needed: it is recorded"), Hint: configs.AfterDoubt}
@@ -145,6 +175,9 @@ func (b *Book) Understood(ctx context.Context, reason string) error {
 		return &devices.Error{Kind: devices.Usage, Op: "end the doubt", Err: errors.New("there is none"), Hint: "belay canaries tries the checks now"}
 	}
 	d := read(old)
+	if err := b.tryAgain(ctx, d); err != nil {
+		return err
+	}
 	err = b.Ledger.Append(ctx, configs.Event{At: b.Now(), By: b.By, Act: "canary understood", Detail: map[string]any{"reason": strings.TrimSpace(reason), "since": d.Since, "what": d.What}})
 	if err != nil {
 		return err
