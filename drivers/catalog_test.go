@@ -108,6 +108,9 @@ func TestABadDriverIsRefusedWithItsPlace(t *testing.T) {
 		"a command as Enter":      {[2]string{"road: shell", "road: shell\nreturn: \"\\nreload\\n\""}, []string{"return: "}},
 		"a command to enable":     {[2]string{"run: enable", "run: \"enable\\nreload\""}, []string{"enable.run"}},
 		"secret without a group":  {[2]string{"?P<secret>", ""}, []string{"secrets[0].find: wants a group"}},
+		"a table without rows":    {[2]string{"secrets:\n", "secrets:\n  - {name: x, table: {section: '^cd (.+)$', heading: '^tab (.+)$', secret: /key$}}\n"}, []string{"secrets[0].table.row: missing"}},
+		"a table with no group":   {[2]string{"secrets:\n", "secrets:\n  - {name: x, table: {section: '^cd .+$', heading: '^tab (.+)$', row: '^add (.+)$', secret: /key$}}\n"}, []string{"secrets[0].table.section: wants one group"}},
+		"a table that finds":      {[2]string{"secrets:\n", "secrets:\n  - {name: x, find: 'x(?P<secret>y)', table: {section: '^cd (.+)$', heading: '^tab (.+)$', row: '^add (.+)$', secret: /key$}}\n"}, []string{"secrets[0]: table stands alone"}},
 		"alias of another":        {[2]string{"acmeos", "iosxe"}, []string{`"iosxe" names both acme_os and cisco_ios`}},
 	} {
 		t.Run(name, func(t *testing.T) {

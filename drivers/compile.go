@@ -260,6 +260,10 @@ func (c *compiler) grading(s *spec) configs.Grading {
 func (c *compiler) redaction(s *spec) redact.Rules {
 	var rules []redact.Rule
 	for i, sec := range s.Secrets {
+		if sec.Table != nil {
+			rules = append(rules, redact.Rule{Name: sec.Name, Table: c.table(fmt.Sprintf("secrets[%d]", i), sec)})
+			continue
+		}
 		re := c.pattern(fmt.Sprintf("secrets[%d].find", i), sec.Find)
 		switch {
 		case re == nil:
@@ -281,4 +285,30 @@ func (c *compiler) redaction(s *spec) redact.Rules {
 		c.wrong("%v", err)
 	}
 	return r
+}
+
+// table is a rule for secrets that are known by their column.
+func (c *compiler) table(key string, sec secretSpec) *redact.Table {
+	if sec.Name == "" {
+		c.wrong("%s.name: missing", key)
+	}
+	if sec.Find != "" || len(sec.Near) > 0 || sec.Salted {
+		c.wrong("%s: table stands alone, without find, near and salted", key)
+	}
+	part := func(name, pattern string, needed bool, groups int) *regexp.Regexp {
+		re := c.pattern(key+".table."+name, pattern)
+		switch {
+		case re == nil && needed:
+			c.wrong("%s.table.%s: missing or wrong", key, name)
+		case re != nil && groups > 0 && re.NumSubexp() != groups:
+			c.wrong("%s.table.%s: wants one group", key, name)
+		}
+		return re
+	}
+	t := sec.Table
+	return &redact.Table{
+		Section: part("section", t.Section, true, 1), Heading: part("heading", t.Heading, true, 1),
+		Row: part("row", t.Row, true, 1), Setting: part("setting", t.Setting, false, 1),
+		Secret: part("secret", t.Secret, true, 0), Plain: part("plain", t.Plain, false, 0),
+	}
 }

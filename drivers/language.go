@@ -192,6 +192,18 @@ type secretSpec struct {
 	Find   string   `yaml:"find"`
 	Near   []string `yaml:"near"`
 	Salted bool     `yaml:"salted"`
+
+	Table *tableSpec `yaml:"table"` // in place of Find
+}
+
+// A tableSpec finds secrets by the column that they stand in: see redact.Table.
+type tableSpec struct {
+	Section string `yaml:"section"`
+	Heading string `yaml:"heading"`
+	Row     string `yaml:"row"`
+	Setting string `yaml:"setting"`
+	Secret  string `yaml:"secret"`
+	Plain   string `yaml:"plain"`
 }
 
 // A changedSpec is how a device tells that its configuration changed.

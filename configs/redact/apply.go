@@ -7,7 +7,10 @@ import (
 )
 
 // A plan is a driver's rules ready for use. Nothing in it changes.
-type plan struct{ volatile, secrets *scan }
+type plan struct {
+	volatile, secrets *scan
+	tables            []*Table
+}
 
 func newPlan(r Rules) (*plan, error) {
 	var errs []error
@@ -15,6 +18,9 @@ func newPlan(r Rules) (*plan, error) {
 		list := make([]*finder, 0, n)
 		for i := range n {
 			rule := at(i)
+			if rule.Table != nil {
+				continue
+			}
 			f, err := newFinder(rule.Find, rule.Near)
 			if err != nil {
 				errs = append(errs, err)
@@ -28,6 +34,11 @@ func newPlan(r Rules) (*plan, error) {
 	p := &plan{
 		volatile: finders(len(r.Volatile), func(i int) Rule { return Rule{Find: r.Volatile[i]} }),
 		secrets:  finders(len(r.Secrets), func(i int) Rule { return r.Secrets[i] }),
+	}
+	for _, rule := range r.Secrets {
+		if rule.Table != nil {
+			p.tables = append(p.tables, rule.Table)
+		}
 	}
 	return p, errors.Join(errs...)
 }
@@ -56,8 +67,11 @@ func (r Rules) Apply(text []byte, key Key) (Clean, Report) {
 	report.Secrets = len(spans)
 	text, _ = prints.replace(text, spans)
 
-	spans = settle(text, look(text))
-	if len(spans) > 0 {
+	spans = look(text)
+	for _, t := range p.tables {
+		spans = t.outside(text, spans)
+	}
+	if spans = settle(text, spans); len(spans) > 0 {
 		spans = settle(text, append(spans, repeats(text, spans)...))
 		text, report.Gaps = prints.replace(text, spans)
 	}
@@ -109,6 +123,9 @@ func (p *plan) find(text []byte) []span {
 			}
 		}
 	})
+	for _, t := range p.tables {
+		spans = append(spans, t.find(text)...)
+	}
 	return spans
 }
 

@@ -12,6 +12,7 @@ type Rule struct {
 	Find   *regexp.Regexp // multi-line mode; the groups named "secret…" are what is replaced, or all of it without one
 	Near   []string       // one of these stands in every match, in its first line: looked for first. Empty: derived from Find
 	Salted bool           // the device salts it anew at each reading: no fingerprint
+	Table  *Table         // in place of Find: secrets that are known by their column
 }
 
 // Rules are what one driver knows of its texts. Those that Compile made are
@@ -38,6 +39,13 @@ func Compile(volatile []string, rules []Rule) (Rules, error) {
 		r.Volatile = append(r.Volatile, re)
 	}
 	for i, rule := range rules {
+		if t := rule.Table; t != nil {
+			if t.Section == nil || t.Heading == nil || t.Row == nil || t.Secret == nil {
+				errs = append(errs, fmt.Errorf("secret %d (%s): a table wants section, heading, row and secret", i, rule.Name))
+			}
+			r.Secrets = append(r.Secrets, rule)
+			continue
+		}
 		if rule.Find == nil {
 			errs = append(errs, fmt.Errorf("secret %d (%s): no pattern", i, rule.Name))
 			continue
