@@ -20,7 +20,7 @@ func TestASilentServerIsGivenUp(t *testing.T) {
 	began := time.Now()
 	failsWith(t, &Dialer{HostKeys: &pins{}, Handshake: 200 * time.Millisecond}, device(t, address), with(login("default", rightPassword)),
 		devices.Unreachable, "no SSH handshake within 200ms", address)
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	waitFor(t, "the TCP connection is closed", hungUp)
@@ -54,7 +54,7 @@ func TestCancelingEndsADialAtOnce(t *testing.T) {
 		c.Close()
 		t.Fatal("the dial succeeded")
 	}
-	if !errors.Is(err, context.Canceled) || time.Since(began) > 2*time.Second {
+	if !errors.Is(err, context.Canceled) || time.Since(began) > 10*time.Second {
 		t.Errorf("after %s: %v", time.Since(began), err)
 	}
 	waitFor(t, "the TCP connection is closed", hungUp)

@@ -127,7 +127,7 @@ func TestOpenSSHJumpHostsAreChained(t *testing.T) {
 	address, hungUp := silent(t)
 	beyond := device(t, address)
 	beyond.Jump = dev.Jump
-	quick := &Dialer{HostKeys: d.HostKeys, Hosts: d.Hosts, Handshake: 2 * time.Second}
+	quick := &Dialer{HostKeys: d.HostKeys, Hosts: d.Hosts, Handshake: 5 * time.Second} // which the jump hosts must keep
 	failsWith(t, quick, beyond, with(l), devices.Unreachable, "no SSH handshake")
 	waitFor(t, "the tunnel is closed", hungUp)
 	ctx, cancel := context.WithCancel(t.Context())
