@@ -284,6 +284,9 @@ func (c *compiler) redaction(s *spec) redact.Rules {
 	if err != nil {
 		c.wrong("%v", err)
 	}
+	if r.Harmless, err = redact.NewHarmless(s.Harmless); err != nil {
+		c.wrong("harmless: %v", err)
+	}
 	return r
 }
 

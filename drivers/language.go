@@ -40,6 +40,7 @@ type spec struct {
 	Masks    []string          `yaml:"masks"`
 	Volatile []string          `yaml:"volatile"`
 	Secrets  []secretSpec      `yaml:"secrets"`
+	Harmless []string          `yaml:"harmless"` // lines that only look as if they held a secret
 	Changed  *changedSpec      `yaml:"changed"`
 	Account  string            `yaml:"account"`
 }

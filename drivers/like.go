@@ -90,6 +90,7 @@ func (s *spec) over(base *spec) *spec {
 	all.Masks = slices.Concat(base.Masks, s.Masks)
 	all.Volatile = slices.Concat(base.Volatile, s.Volatile)
 	all.Secrets = slices.Concat(base.Secrets, s.Secrets)
+	all.Harmless = slices.Concat(base.Harmless, s.Harmless)
 	all.Facts = maps.Clone(base.Facts)
 	if all.Facts == nil {
 		all.Facts = map[string]string{}

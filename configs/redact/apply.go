@@ -71,7 +71,7 @@ func (r Rules) Apply(text []byte, key Key) (Clean, Report) {
 	for _, t := range p.tables {
 		spans = t.outside(text, spans)
 	}
-	if spans = settle(text, spans); len(spans) > 0 {
+	if spans = settle(text, r.Harmless.outside(text, spans)); len(spans) > 0 {
 		spans = settle(text, append(spans, repeats(text, spans)...))
 		text, report.Gaps = prints.replace(text, spans)
 	}

@@ -21,6 +21,7 @@ type Rule struct {
 type Rules struct {
 	Volatile []*regexp.Regexp // what matches is left out, or its group named moves alone; a pattern that ends in \n takes its whole line
 	Secrets  []Rule
+	Harmless Harmless // lines that the generic look leaves alone
 
 	plan *plan
 }
