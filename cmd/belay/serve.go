@@ -197,13 +197,20 @@ func tellSystemd(state string) {
 }
 
 // reload reads everything anew, one at a time.
-func (s *server) reload(ctx context.Context) {
+func (s *server) reload(ctx context.Context) { s.reread(ctx, true) }
+
+// reread is a reload. Unless somebody asked for it, a refusal that was told is not
+// told again.
+func (s *server) reread(ctx context.Context, asked bool) {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
-	err := s.p.reopen(ctx, s.live, s.options)
+	news, err := s.p.reopen(ctx, s.live, s.options)
 	s.metrics.Reloaded(err == nil)
 	s.toldOfReload(ctx, err)
-	if err != nil {
+	switch {
+	case err != nil && !news && !asked:
+		return
+	case err != nil:
 		s.log.Error("the settings were refused: the old ones stay", "error", tame(err.Error()), "hint", tame(devices.HintOf(err)))
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"belay/devices"
 )
@@ -21,6 +22,9 @@ type live struct {
 	now  *shared
 	mark fingerprint // of the files that now was read from
 	no   error       // why what they say by now was not taken
+
+	tries int       // how often that was refused
+	again time.Time // when it is tried once more
 }
 
 type shared struct {
@@ -51,7 +55,7 @@ func (l *live) leave(s *shared) {
 func (l *live) replace(w *workspace, mark fingerprint) {
 	l.mu.Lock()
 	old := l.now
-	l.now, l.mark, l.no = &shared{workspace: w, users: 1}, mark, nil
+	l.now, l.mark, l.no, l.tries = &shared{workspace: w, users: 1}, mark, nil, 0
 	l.mu.Unlock()
 	if old != nil {
 		l.leave(old)
@@ -74,6 +78,35 @@ func (l *live) why() string {
 		return ""
 	}
 	return tame(l.no.Error())
+}
+
+// The pauses before settings that were refused are tried again: the reason may have
+// passed, and no file is another for that.
+const (
+	firstAgain  = 30 * time.Second
+	longestWait = 15 * time.Minute
+)
+
+// refuse notes why what the files say was not taken, and tells whether that is news.
+func (l *live) refuse(files fingerprint, why error, now time.Time) (news bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	same := l.no != nil && l.mark.same(files)
+	news = !same || l.no.Error() != why.Error()
+	if !same {
+		l.tries = 0
+	}
+	l.mark, l.no = files, why
+	l.again = now.Add(min(firstAgain<<min(l.tries, 10), longestWait))
+	l.tries++
+	return news
+}
+
+// due tells whether settings that were refused are to be tried again.
+func (l *live) due(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.no != nil && (!now.Before(l.again) || l.again.Sub(now) > longestWait) // the clock may have been set back
 }
 
 // changed tells whether a file that the workspace was read from is another now.
@@ -118,8 +151,9 @@ func (w *workspace) files() fingerprint {
 }
 
 // reopen reads everything anew. What is wrong is refused whole: the service goes
-// on with what it has, and does not ask again before a file is another one.
-func (p *program) reopen(ctx context.Context, l *live, o openOptions) error {
+// on with what it has, and asks again after a while or when a file is another one.
+// news: it was not refused for the same before.
+func (p *program) reopen(ctx context.Context, l *live, o openOptions) (news bool, err error) {
 	old, leave := l.use()
 	defer leave()
 	before := old.files()
@@ -133,10 +167,7 @@ func (p *program) reopen(ctx context.Context, l *live, o openOptions) error {
 		err = &devices.Error{Kind: devices.Usage, Op: "read the inventory again", Err: errors.New("it is empty, and nothing would be captured any more"), Hint: "put the devices back; where it is meant, restart the service"}
 	}
 	if err != nil {
-		l.mu.Lock()
-		l.mark, l.no = before, err
-		l.mu.Unlock()
-		return err
+		return l.refuse(before, err, p.now()), err
 	}
 	// A file that was written while it was read is read once more.
 	mark := w.files()
@@ -144,5 +175,5 @@ func (p *program) reopen(ctx context.Context, l *live, o openOptions) error {
 		mark = nil
 	}
 	l.replace(w, mark)
-	return nil
+	return true, nil
 }

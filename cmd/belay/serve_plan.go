@@ -17,6 +17,7 @@ type plans struct {
 	mu    sync.Mutex
 	plan  *schedule.Plan
 	since time.Time // when the schedules were last edited; zero: not since the first start
+	stale bool      // those of the settings could not be read
 }
 
 // writtenPlan is what is remembered of the schedules, to see that they were edited.
@@ -31,7 +32,12 @@ const plansDone = "schedules"
 // read takes the schedules of a workspace. Whoever edits one at noon, to an hour
 // that is past, does not have a fleet captured at noon: a slot before the edit is
 // not due any more.
-func (p *plans) read(ctx context.Context, w *workspace) error {
+func (p *plans) read(ctx context.Context, w *workspace) (err error) {
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.stale = err != nil
+	}()
 	plan, err := w.settings.plan()
 	if err != nil {
 		return err
@@ -57,6 +63,13 @@ func (p *plans) read(ctx context.Context, w *workspace) error {
 	defer p.mu.Unlock()
 	p.plan, p.since = plan, is.Since
 	return nil
+}
+
+// missing tells whether the plan is older than the settings.
+func (p *plans) missing() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stale
 }
 
 func (p *plans) now() *schedule.Plan {

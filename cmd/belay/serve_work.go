@@ -65,9 +65,14 @@ func (s *server) ticks(within time.Duration) error {
 	return nil
 }
 
-func (s *server) lookForSettings(ctx context.Context, _ *workspace) error {
-	if s.live.changed() {
-		s.reload(ctx)
+// lookForSettings reads them again when a file is another one, and what failed then
+// once more when its reason may have passed.
+func (s *server) lookForSettings(ctx context.Context, w *workspace) error {
+	switch {
+	case s.live.changed() || s.live.due(s.p.now()):
+		s.reread(ctx, false)
+	case s.plans.missing():
+		return s.plans.read(ctx, w)
 	}
 	return nil
 }
