@@ -254,15 +254,16 @@ func (c *Client) scpHeader(ch io.Writer, in *bufio.Reader, path string) (size in
 
 var scpLine = regexp.MustCompile(`^[0-7]{3,4} (\d{1,15}) `)
 
-// said is what the device says on one line, fit to be shown.
+// said is what the device says on one line, or the beginning of a longer one, fit to
+// be shown.
 func said(in *bufio.Reader) string {
-	line, _ := in.ReadString('\n') // what there is of it
-	line = strings.Map(func(r rune) rune {
+	raw, _ := in.ReadSlice('\n') // what there is of it
+	line := strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return -1
 		}
 		return r
-	}, line)
+	}, string(raw))
 	return strings.TrimPrefix(line[:min(len(line), mostSaid)], "scp: ")
 }
 

@@ -107,6 +107,15 @@ func says(t *testing.T, status int, parts ...string) func(ssh.Channel, string) i
 	}
 }
 
+// endless declines a file in a line that does not end.
+func endless(ch ssh.Channel, _ string) int {
+	_, err := io.WriteString(ch, "\x01scp: No such file ")
+	for err == nil {
+		_, err = io.WriteString(ch, strings.Repeat("canary ", 4000))
+	}
+	return 1
+}
+
 func get(t *testing.T, p *peer) (string, error) {
 	t.Helper()
 	c := open(t, p, &Dialer{}, with(login("main", rightPassword)))
@@ -153,6 +162,7 @@ func TestAFileIsFetchedWholeOrNotAtAll(t *testing.T) {
 		"a banner instead of SCP":       {scp: says(t, 0, "Welcome to switch 7\n"), says: "does not speak SCP", given: true},
 		"a folder instead of a file":    {scp: says(t, 0, "D0755 0 startup\n"), says: "does not speak SCP", given: true},
 		"a size that is none":           {scp: says(t, 0, "C0644 -3 startup\n"), says: "does not speak SCP", given: true},
+		"by SCP, endless words":         {scp: endless, not: fs.ErrNotExist},
 		"neither SFTP nor SCP":          {says: "neither by SFTP nor by SCP"},
 	} {
 		t.Run(name, func(t *testing.T) {
