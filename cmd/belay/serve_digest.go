@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"belay/configs"
@@ -14,6 +15,9 @@ import (
 type sentDigest struct {
 	Due  time.Time `json:"due"`  // of the last one that the channel has taken
 	Next time.Time `json:"next"` // a failed one is not tried before
+
+	Of    time.Time `json:"of,omitzero"`     // the one that the channel has some parts of
+	Parts []string  `json:"parts,omitempty"` // by customer
 }
 
 // digestMark is the kind of the marks that say which digest a channel had.
@@ -78,7 +82,17 @@ func (s *server) sendDigest(ctx context.Context, w *workspace, channel string, d
 	if err != nil {
 		return err
 	}
-	if err := sendTo(ctx, w.post(s.p.err), in, []string{channel}); err != nil && !errors.Is(err, alarm.ErrUnsure) {
+	if !last.Of.Equal(due) {
+		last.Of, last.Parts = due, nil
+	}
+	open, err := sendParts(ctx, w.post(s.p.err), in, channel, last.Parts, func(part string) error {
+		if part == "" {
+			return nil // it is all there is: see below
+		}
+		last.Parts = append(slices.Clone(last.Parts), part)
+		return remember(last)
+	})
+	if open > 0 || err != nil && !errors.Is(err, alarm.ErrUnsure) {
 		return err
 	}
 	s.log.Info("the digest was sent", "channel", channel)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"database/sql"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -122,5 +124,58 @@ func TestADamagedHistoryKeepsNobodyFromTheDigest(t *testing.T) {
 	}
 	if n := in.take(); n != 1 {
 		t.Errorf("%d digests were sent, want 1", n)
+	}
+}
+
+func TestOnlyThePartOfADigestThatFailedIsSentAgain(t *testing.T) {
+	t.Parallel()
+	in := &inboxOf{}
+	var broken string // what is not taken
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		if broken != "" && strings.Contains(string(body), broken) {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		in.got = append(in.got, string(body))
+	}))
+	t.Cleanup(hook.Close)
+	b := setBench(t, "tell:\n  digest: {at: '09:00', zone: UTC, to: [noc]}\n  channels: {noc: {url: {file: noc.url}, customers: [acme, bolt]}}\n", "fw")
+	b.write(t, "devices.yaml", "devices:\n  - {customer: acme, name: fw, address: 127.0.0.1, driver: cisco_ios}\n  - {customer: bolt, name: sw, address: 127.0.0.1, driver: cisco_ios}\n")
+	b.write(t, "noc.url", "generic://"+strings.TrimPrefix(hook.URL, "http://")+"/noc?disabletls=yes")
+	b.reload(t.Context())
+	t.Cleanup(b.events.close)
+	b.pass(catchingUp)
+	if err := b.digest(t); err != nil {
+		t.Fatal(err)
+	}
+	b.pass(24 * time.Hour)
+	refuse := func(what string) { in.mu.Lock(); defer in.mu.Unlock(); broken = what }
+	refuse("acme")
+	for range 3 {
+		if err := b.digest(t); err == nil || strings.Contains(err.Error(), "bolt") {
+			t.Errorf("of the part that is missing it is said: %v", err)
+		}
+		b.pass(digestAgain + time.Second)
+	}
+	if text := in.text(); !strings.Contains(text, "bolt") || in.take() != 1 {
+		t.Errorf("the other part was not sent once: %s", text)
+	}
+	refuse("")
+	for range 3 {
+		if err := b.digest(t); err != nil {
+			t.Error(err)
+		}
+		b.pass(digestAgain + time.Second)
+	}
+	if text := in.text(); !strings.Contains(text, "acme") || strings.Contains(text, "bolt") || in.take() != 1 {
+		t.Errorf("not the missing part alone was sent: %s", text)
+	}
+	// The next morning both.
+	b.pass(24 * time.Hour)
+	if err := b.digest(t); err != nil || in.take() != 2 {
+		t.Errorf("the next morning: %v", err)
 	}
 }

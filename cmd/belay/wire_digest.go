@@ -11,6 +11,7 @@ import (
 	"belay/cmd/belay/canary"
 	people "belay/cmd/belay/notify"
 	"belay/configs"
+	"belay/configs/alarm"
 	"belay/configs/fleet"
 	"belay/configs/report"
 	"belay/configs/scrub"
@@ -172,28 +173,50 @@ func (w *workspace) sameAs(c report.Change) (bool, error) {
 	return true, nil
 }
 
-// sendTo sends each channel what it hears of: all, or a digest for each of its
-// customers.
+// sendTo sends each channel what it hears of.
 func sendTo(ctx context.Context, post *people.Post, in report.Input, to []string) error {
 	var errs []error
 	for _, name := range to {
-		parts := []report.Input{in}
-		if c := post.Channels[name]; len(c.Customers) > 0 {
-			parts = nil
-			for _, customer := range c.Customers {
-				parts = append(parts, in.For(customer))
-			}
-		}
-		for _, part := range parts {
-			d := report.Make(part)
-			page, err := d.HTML()
-			if err == nil {
-				err = post.Deliver(ctx, name, people.Message{Subject: d.Subject, Text: d.Text(), HTML: page})
-			}
-			errs = append(errs, err)
-		}
+		_, err := sendParts(ctx, post, in, name, nil, func(string) error { return nil })
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// sendParts sends a channel what it hears of, all, or a digest for each of its
+// customers ("" is all), but for the parts that it has. Each that it took, or may
+// have, is told at once: one that fails keeps no other away, and is alone sent
+// again. It returns how many were not taken.
+func sendParts(ctx context.Context, post *people.Post, in report.Input, channel string, has []string, took func(part string) error) (open int, err error) {
+	customers := post.Channels[channel].Customers
+	if len(customers) == 0 {
+		customers = []string{""}
+	}
+	var errs []error
+	for _, customer := range customers {
+		if slices.Contains(has, customer) {
+			continue
+		}
+		part := in
+		if customer != "" {
+			part = in.For(customer)
+		}
+		d := report.Make(part)
+		page, err := d.HTML()
+		if err == nil {
+			err = post.Deliver(ctx, channel, people.Message{Subject: d.Subject, Text: d.Text(), HTML: page})
+		}
+		switch {
+		case err == nil, errors.Is(err, alarm.ErrUnsure):
+			if bad := took(customer); bad != nil { // what cannot be noted would be sent again and again
+				return open + 1, errors.Join(append(errs, err, bad)...)
+			}
+		default:
+			open++
+		}
+		errs = append(errs, err)
+	}
+	return open, errors.Join(errs...)
 }
 
 // lastDigest is since when a digest tells.
