@@ -50,13 +50,13 @@ func (t *Table) read(text []byte) *reading {
 	for start := 0; start < len(text); {
 		end := start + lineLength(text[start:])
 		line := text[start:end]
-		odd := bytes.Count(line, []byte{'"'})%2 == 1
+		odd := oddQuotes(line)
 		switch {
 		case continued:
 			r.hide(start, end)
 			r.lost, open = true, open != odd
 		case r.take(start, end):
-			open = odd
+			open = odd || oddQuotes(bytes.ReplaceAll(line, []byte(`\"`), nil))
 		case open:
 			r.hide(start, end)
 			open = !odd
@@ -66,6 +66,8 @@ func (t *Table) read(text []byte) *reading {
 	}
 	return r
 }
+
+func oddQuotes(line []byte) bool { return bytes.Count(line, []byte{'"'})%2 == 1 }
 
 func lineLength(text []byte) int {
 	if i := bytes.IndexByte(text, '\n'); i >= 0 {
