@@ -1,105 +1,18 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/csv"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"belay/devices/simulator"
 )
-
-// A benchFleet is another process full of switches.
-type benchFleet struct {
-	in        io.WriteCloser
-	out       *bufio.Scanner
-	addresses []string
-}
-
-// startFleet starts n switches of so many bytes each.
-func startFleet(b *testing.B, n, size int, latency time.Duration) *benchFleet {
-	b.Helper()
-	child := exec.Command(os.Args[0], strconv.Itoa(n), strconv.Itoa(size), latency.String())
-	child.Args[0] = "belay-bench-fleet"
-	child.Stderr = os.Stderr
-	in, err := child.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := child.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { in.Close(); _ = child.Wait() })
-	f := &benchFleet{in: in, out: bufio.NewScanner(out)}
-	f.addresses = f.until("ready")
-	if len(f.addresses) != n {
-		b.Fatalf("%d of %d switches came up", len(f.addresses), n)
-	}
-	return f
-}
-
-func (f *benchFleet) until(word string) (lines []string) {
-	for f.out.Scan() && f.out.Text() != word {
-		lines = append(lines, f.out.Text())
-	}
-	return lines
-}
-
-// change has somebody configure every so-manieth switch.
-func (f *benchFleet) change(b *testing.B, nth int) {
-	b.Helper()
-	if _, err := fmt.Fprintln(f.in, nth); err != nil {
-		b.Fatal(err)
-	}
-	f.until("changed")
-}
-
-// serveFleet is the child. Each number that it is told changes every so-manieth switch.
-func serveFleet() {
-	n, _ := strconv.Atoi(os.Args[1]) // the parent is this very program
-	size, _ := strconv.Atoi(os.Args[2])
-	latency, _ := time.ParseDuration(os.Args[3])
-	var list []*simulator.Device
-	for i := range n {
-		serial := fmt.Sprintf("FOC%05dX000", i)
-		t, err := simulator.Parse("bench.txtar", []byte(strings.ReplaceAll(benchSwitch, "FOC0000X000", serial)+benchConfig(i, size)))
-		if err != nil {
-			panic(err)
-		}
-		d := &simulator.Device{T: t, Latency: latency}
-		s := &simulator.Server{Device: d}
-		if err := s.Start("127.0.0.1:0"); err != nil {
-			panic(err)
-		}
-		list = append(list, d)
-		fmt.Println(s.Address())
-	}
-	fmt.Println("ready")
-	changes := 0
-	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); fmt.Println("changed") {
-		nth, _ := strconv.Atoi(lines.Text())
-		changes++
-		for i, d := range list {
-			if nth > 0 && i%nth == changes%nth {
-				d.Say("show running-config", fmt.Sprintf("%s!\nbanner motd changed %d\n!\nend\n\n", strings.TrimSuffix(d.Configuration("show running-config"), "end\n\n"), changes))
-			}
-		}
-	}
-}
 
 // A nightWork is the data folder of a fleet whose devices belong to so many customers.
 type nightWork struct {
@@ -107,13 +20,13 @@ type nightWork struct {
 	n   int
 }
 
-func newNight(b *testing.B, f *benchFleet, customers, sessions int) nightWork {
+func newNight(b *testing.B, c *crowd, customers, sessions int) nightWork {
 	b.Helper()
 	dir := b.TempDir()
 	var rows bytes.Buffer
 	w := csv.NewWriter(&rows)
 	_ = w.Write([]string{"customer", "name", "address", "port", "driver"}) // a buffer takes all
-	for i, a := range f.addresses {
+	for i, a := range c.addresses {
 		host, port, _ := strings.Cut(a, ":")
 		_ = w.Write([]string{fmt.Sprintf("c%03d", i%customers), fmt.Sprintf("sw%05d", i), host, port, "cisco_ios"})
 	}
@@ -126,7 +39,7 @@ func newNight(b *testing.B, f *benchFleet, customers, sessions int) nightWork {
 			b.Fatal(err)
 		}
 	}
-	return nightWork{dir, len(f.addresses)}
+	return nightWork{dir, len(c.addresses)}
 }
 
 // spent is what a whole run of the program cost.
@@ -184,9 +97,9 @@ func (n nightWork) tell(b *testing.B, s spent, sessions int, latency time.Durati
 // sessions within 1.25 times the ideal, with 500 within 4 s; under 5 ms of
 // processor a device. The switches share the processors.
 func BenchmarkFleet(b *testing.B) {
-	f := startFleet(b, 500, 8<<10, 50*time.Millisecond)
+	c := startCrowd(b, 500, 8<<10, 50*time.Millisecond)
 	for _, sessions := range []int{30, 500} {
-		n := newNight(b, f, 1, sessions)
+		n := newNight(b, c, 1, sessions)
 		for _, kind := range []string{"first", "unchanged"} {
 			b.Run(fmt.Sprintf("%s-%d-sessions", kind, sessions), func(b *testing.B) {
 				for b.Loop() {
@@ -208,13 +121,15 @@ func BenchmarkNight(b *testing.B) {
 		devices, customers = 10_000, 200
 	}
 	const sessions, latency = 200, 400 * time.Millisecond
-	f := startFleet(b, devices, 100<<10, latency)
-	n := newNight(b, f, customers, sessions)
+	c := startCrowd(b, devices, 100<<10, latency)
+	n := newNight(b, c, customers, sessions)
+	epoch := 0
 	for _, kind := range []string{"first", "unchanged", "3%-changed", "unchanged-again"} {
 		b.Run(kind, func(b *testing.B) {
 			for b.Loop() {
 				if kind == "3%-changed" {
-					f.change(b, 33)
+					epoch++
+					c.change(epoch, 33)
 				}
 				before := int64(0)
 				if kind != "first" {

@@ -97,12 +97,16 @@ func between(s, from, to string) string {
 	return s
 }
 
-// rudeMail is a mail server that refuses every login and repeats it.
+// rudeMail is a mail server that refuses every login and repeats it; over TLS
+// where secure is not nil.
 func rudeMail(t *testing.T, secure *tls.Config) string {
 	t.Helper()
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: secure.Certificates, MinVersion: tls.VersionTLS12})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if secure != nil {
+		l = tls.NewListener(l, &tls.Config{Certificates: secure.Certificates, MinVersion: tls.VersionTLS12})
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {

@@ -144,27 +144,13 @@ func newWatchHerd(t *testing.T) *watchHerd {
 	}
 	w.syslog, w.traps = fmt.Sprintf("127.0.0.1:%d", ports[1]), fmt.Sprintf("127.0.0.1:%d", ports[4])
 	w.site = fmt.Sprintf("http://127.0.0.1:%d", ports[0])
-	mail, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = mail.Close() })
-	go func() {
-		for {
-			c, err := mail.Accept()
-			if err != nil {
-				return
-			}
-			go refuseLogin(c)
-		}
-	}()
 	hook := func(g *gossip, path string) string {
 		return "generic://" + strings.TrimPrefix(g.URL, "http://") + "/" + path + "?disabletls=yes"
 	}
 	settings := fmt.Sprintf(serveSettings, w.rude.URL, w.docs.URL, inHalfADay(), ports[0], ports[1], ports[2], ports[3], ports[4], time.Now().UTC().Add(13*time.Hour).Format("15:04"))
 	w.play = newPlay(t, settings, w.inventory(), "BELAY_PASSWORD="+boxPassword, "BELAY_ENABLE="+boxEnable, "ASKS="+canaryAsks, "TRAP="+canaryTrap, "TRAP_AUTH="+canaryTrapAuth,
 		"TRAP_PRIV="+canaryTrapPriv, "PUSH="+canaryPush, "ITGLUE_KEY="+standin.Key, "SYSLOG_KEY="+private, "NOC="+hook(w.noc, canaryDigest), "RUDE="+hook(w.rude, canaryRude),
-		"MAIL=smtp://belay:"+canaryMail+"@"+mail.Addr().String()+"/?fromaddress=belay@msp.example&toaddresses=noc@msp.example&auth=Plain&encryption=None",
+		"MAIL=smtp://belay:"+canaryMail+"@"+rudeMail(t, nil)+"/?fromaddress=belay@msp.example&toaddresses=noc@msp.example&auth=Plain&encryption=None",
 		"DEAD_MAN="+w.rude.URL+"/"+canaryDeadMan)
 	w.write("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.docs.Certificate().Raw})))
 	w.write("syslog.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})))

@@ -21,11 +21,10 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	testscript.Main(m, map[string]func(){
-		"belay-bench-fleet": serveFleet,
-		"belay-crowd":       serveCrowd,
-		"belay":             func() { limitMemory(); os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
-		"belay-ahead":       runAhead,
-		"belay-hold-lock":   holdLock,
+		"belay-crowd":     serveCrowd,
+		"belay":           func() { limitMemory(); os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"belay-ahead":     runAhead,
+		"belay-hold-lock": holdLock,
 	})
 }
 

@@ -107,7 +107,7 @@ func (s *storm) history(t *testing.T) {
 			t.Errorf("%s: here main is %sthere it is %s", customer, a, b)
 		}
 		s.twice(t, here)
-		s.texts(t, here, there, byCustomer[customer])
+		s.keeps(t, here, there, byCustomer[customer])
 	}
 }
 
@@ -141,11 +141,13 @@ func (s *storm) twice(t *testing.T, repo string) {
 	look()
 }
 
-// texts looks for what was promised, here and where it was called verified there.
-func (s *storm) texts(t *testing.T, here, there string, list []promise) {
+// keeps looks for what was promised: it is in history with its text, and what was
+// called verified is in the remote's history too.
+func (p *play) keeps(t *testing.T, here, there string, list []promise) {
+	t.Helper()
 	commits := func(repo string) map[string]bool {
 		set := map[string]bool{}
-		for _, c := range strings.Fields(s.git(repo, "rev-list", "main")) {
+		for _, c := range strings.Fields(p.git(repo, "rev-list", "main")) {
 			set[c] = true
 		}
 		return set
@@ -162,7 +164,7 @@ func (s *storm) texts(t *testing.T, here, there string, list []promise) {
 			t.Errorf("version %s of %s was called verified and is not in the remote", a.version, a.device)
 		}
 	}
-	c := exec.CommandContext(t.Context(), "git", "-C", s.path(here), "cat-file", "--batch")
+	c := exec.CommandContext(t.Context(), "git", "-C", p.path(here), "cat-file", "--batch")
 	c.Stdin = strings.NewReader(ask.String())
 	said, err := c.Output()
 	if err != nil {

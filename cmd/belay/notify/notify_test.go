@@ -81,10 +81,12 @@ func (v *visit) Data(r io.Reader) error {
 	return err
 }
 
-func (p *postbox) start(t *testing.T) string {
+func (p *postbox) start(t *testing.T) string { return p.startAt(t, "127.0.0.1") }
+
+func (p *postbox) startAt(t *testing.T, host string) string {
 	t.Helper()
 	p.mails = map[string]string{}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", host+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,16 +235,8 @@ func TestAMailServerThatDoesNotEncryptHearsNothing(t *testing.T) {
 	if host == "" {
 		t.Skip("this machine has no address but its own")
 	}
-	p := &postbox{mails: map[string]string{}}
-	l, err := net.Listen("tcp", host+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := smtp.NewServer(p)
-	done := make(chan struct{})
-	go func() { defer close(done); _ = s.Serve(l) }()
-	defer func() { _ = s.Close(); _ = l.Close(); <-done }()
-	err = to("smtp://"+l.Addr().String()+"/?from=a@example.net&to=b@example.net&usestarttls=no&requirestarttls=no&encryption=None").Deliver(t.Context(), "noc", hello)
+	p := &postbox{}
+	err := to("smtp://"+p.startAt(t, host)+"/?from=a@example.net&to=b@example.net&usestarttls=no&requirestarttls=no&encryption=None").Deliver(t.Context(), "noc", hello)
 	if err == nil || !strings.Contains(err.Error(), "the mail server does not encrypt") || len(p.mails) > 0 {
 		t.Errorf("got %v, mails %v", err, p.mails)
 	}
