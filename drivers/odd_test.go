@@ -245,7 +245,7 @@ func TestAFactThatGoesUnansweredIsAWarning(t *testing.T) {
 	h := &hand{play: func(_ int, k *talk) {
 		sw{say: func(k *talk, line, text string) bool { return line == "show version" }}.play(k)
 	}}
-	b, r := backup(func() *drivers.Puller { p := h.puller(t); p.Idle = 300 * time.Millisecond; return p }())
+	b, r := backup(func() *drivers.Puller { p := h.puller(t); p.Idle = 3 * time.Second; return p }()) // all else is answered in time
 	res, texts := capture(t, b, r, handDevice)
 	if res.Result != configs.Kept || texts[configs.MainFile] != handKept {
 		t.Errorf("%s %s: %q", res.Result, res.Error, texts[configs.MainFile])
@@ -286,7 +286,7 @@ func TestADeviceThatGivesNoRestIsGivenUp(t *testing.T) {
 		if devices.KindOf(err) != devices.Unreachable {
 			t.Errorf("%s: %v", name, err)
 		}
-		if took := time.Since(began); took > 6*time.Second {
+		if took := time.Since(began); took > 20*time.Second {
 			t.Errorf("%s: took %v", name, took)
 		}
 		h.wait.Wait()
@@ -333,7 +333,7 @@ func TestALongAnswerWithoutLineEndsTakesLittleTime(t *testing.T) {
 	if _, err := p.Pull(t.Context(), handDevice); err == nil {
 		t.Error("there was no prompt")
 	}
-	if took := processor() - began; took > 2*time.Second {
+	if took := processor() - began; took > 6*time.Second {
 		t.Errorf("took %v of processor", took)
 	} else {
 		t.Logf("took %v of processor", took)

@@ -22,7 +22,7 @@ func manager(t *testing.T, a *Agent, community string) *gosnmp.GoSNMP {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gosnmp.GoSNMP{Target: host, Port: uint16(n), Version: gosnmp.Version2c, Community: community, Timeout: 300 * time.Millisecond, Retries: 0, MaxRepetitions: 2}
+	g := &gosnmp.GoSNMP{Target: host, Port: uint16(n), Version: gosnmp.Version2c, Community: community, Timeout: 3 * time.Second, Retries: 0, MaxRepetitions: 2}
 	if err := g.Connect(); err != nil {
 		t.Fatal(err)
 	}

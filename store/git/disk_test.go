@@ -189,7 +189,7 @@ func TestALockThatTheDeadHoldIsTaken(t *testing.T) {
 		commit(t, s, snapshot(t, "acme", "fw-hq", mark+".\n", 2))
 		return time.Since(began)
 	}
-	if took := leave("4711 " + moving + "\n"); took > foreignPatience/2 {
+	if took := leave("4711 " + moving + "\n"); took >= foreignPatience {
 		t.Errorf("ours, left by a dead writer: waited %s", took)
 	}
 	if took := leave(idle); took < foreignPatience {
