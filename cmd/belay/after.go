@@ -91,25 +91,33 @@ func (w *workspace) reserial(d devices.Device, serials []string) error {
 }
 
 // pinSuccessor pins the host key that a new box shows, in the name of who saw it.
-func (w *workspace) pinSuccessor(ctx context.Context, d devices.Device, c change.Change, by configs.Person, allow func(string) error) error {
+// undo trusts what was trusted before: the box was not the one that is meant.
+func (w *workspace) pinSuccessor(ctx context.Context, d devices.Device, c change.Change, by configs.Person, allow func(string) error) (undo func(context.Context) error, err error) {
 	if _, err := w.catalog.Find(d.Driver); err != nil {
-		return err
+		return nil, err
 	}
 	pin, _, pins, err := w.shown(ctx, d)
 	if err != nil || !pins {
-		return err
+		return nil, err
 	}
 	shown := pin.Fingerprint
 	if err := allow(shown); err != nil {
-		return err
+		return nil, err
 	}
 	host := string(d.ID())
 	pinned, err := w.ledger.Pins(ctx, host)
 	if err != nil || slices.ContainsFunc(pinned, func(p ledger.Pin) bool { return p.Fingerprint == shown }) {
-		return err
+		return nil, err
 	}
 	pin.By, pin.Reason = by, "successor in change "+c.ID
-	return w.ledger.ReplacePins(ctx, host, []ledger.Pin{pin})
+	if err := w.ledger.ReplacePins(ctx, host, []ledger.Pin{pin}); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		back := pin
+		back.At, back.Reason = w.now(), "no successor in change "+c.ID+" after all"
+		return w.ledger.TakeBackPin(ctx, back, pinned)
+	}, nil
 }
 
 // mostLines of a difference are shown; the rest is a command away.

@@ -31,8 +31,9 @@ type Desk struct {
 	// each with the device that it is known to be of.
 	Known func(ctx context.Context) (map[string]devices.ID, error)
 	// Pin trusts the host key that a new device shows, in the name of by. It asks
-	// allow about each fingerprint first, and pins nothing that is not allowed.
-	Pin func(ctx context.Context, d devices.Device, c Change, by configs.Person, allow func(fingerprint string) error) error
+	// allow about each fingerprint first, and pins nothing that is not allowed. What
+	// it pinned, undo takes back, and trusts what was trusted before; nil: nothing.
+	Pin func(ctx context.Context, d devices.Device, c Change, by configs.Person, allow func(fingerprint string) error) (undo func(context.Context) error, err error)
 	// Tell shows a line to the person who waits.
 	Tell func(line string)
 	// Doubt tells why no backup may be called verified now: see configs.Backup.

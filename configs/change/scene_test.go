@@ -34,8 +34,10 @@ type scene struct {
 	boxes map[string]box // by address
 	known map[string]devices.ID
 	pins  []string
-	told  []string
-	reads int
+
+	unpinned []string // device and key
+	told     []string
+	reads    int
 }
 
 // A box is what answers at an address.
@@ -76,13 +78,16 @@ func newScene(t *testing.T) *scene {
 		Book: &change.Book{Ledger: s.ledger, Now: s.clock}, Backup: s.backup, Repository: s.repository,
 		Policy: func(string) change.Policy { return s.policy }, Now: s.clock,
 		Known: func(context.Context) (map[string]devices.ID, error) { return s.known, nil },
-		Pin: func(_ context.Context, d devices.Device, _ change.Change, by configs.Person, allow func(string) error) error {
+		Pin: func(_ context.Context, d devices.Device, _ change.Change, by configs.Person, allow func(string) error) (func(context.Context) error, error) {
 			key := s.boxes[d.Address].key
 			if err := allow(key); err != nil {
-				return err
+				return nil, err
 			}
 			s.pins = append(s.pins, by.Name+" "+d.Name+" "+key)
-			return nil
+			return func(context.Context) error {
+				s.unpinned = append(s.unpinned, d.Name+" "+key)
+				return nil
+			}, nil
 		},
 		Tell: func(line string) {
 			s.mu.Lock()

@@ -28,9 +28,10 @@ type box struct {
 	not    []string // serial numbers that must not answer
 	known  map[string]devices.ID
 	old    devices.ID
-	keys   []string // host keys that the old box showed
-	named  bool     // the old box has serial numbers to be told by
-	own    []string // host keys of the box that stands under the new device's name, where no serial number tells it
+	keys   []string                    // host keys that the old box showed
+	named  bool                        // the old box has serial numbers to be told by
+	own    []string                    // host keys of the box that stands under the new device's name, where no serial number tells it
+	unpin  func(context.Context) error // takes the host key back that was pinned for it; nil: none was
 }
 
 // After takes the new device's configuration. It must be another box than the
@@ -47,7 +48,7 @@ func (d *Desk) After(ctx context.Context, dev devices.Device, s Successor) (Chan
 		return c, configs.Result{}, err
 	}
 	if d.Pin != nil {
-		if err := d.Pin(ctx, dev, c, s.By, b.allow); err != nil {
+		if b.unpin, err = d.Pin(ctx, dev, c, s.By, b.allow); err != nil {
 			return c, configs.Result{}, err
 		}
 	}
@@ -221,6 +222,9 @@ func (d *Desk) arrived(ctx context.Context, c Change, b box, r configs.Result, k
 	var seen error
 	if s := (Succession{By: k.By, Device: b.device.ID(), Serials: r.Identity.Serials, HostKey: r.Reached.HostKey, Reason: b.Reason}); right && !c.Succession.same(s) {
 		seen = d.Book.RecordSuccession(ctx, c, s)
+	}
+	if !right && b.unpin != nil { // or what was trusted before would be refused until the next after
+		seen = b.unpin(ctx)
 	}
 	_, err := d.record(ctx, c, r, k)
 	after, found := d.Book.Get(ctx, c.Customer, c.ID)

@@ -99,6 +99,32 @@ func (l *Ledger) ReplacePins(ctx context.Context, host string, ps []Pin) error {
 	return failed(op, err)
 }
 
+// TakeBackPin ends the trust in a key that was to be a host's only one, trusts those
+// that were trusted before it, as they were, and appends one "trust" event with the
+// time, person and reason of p. Where another key is trusted by now, nothing changes.
+func (l *Ledger) TakeBackPin(ctx context.Context, p Pin, former []Pin) error {
+	op := "trust a host key of " + p.Host + " no more"
+	if err := p.complete(); err != nil {
+		return failed(op, err)
+	}
+	err := l.write.do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		now, err := pins(ctx, tx, p.Host)
+		if err != nil || len(now) != 1 || now[0].Fingerprint != p.Fingerprint {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM pins WHERE host = ?", p.Host); err != nil {
+			return err
+		}
+		for _, f := range former {
+			if err := insertPin(ctx, tx, f); err != nil {
+				return err
+			}
+		}
+		return appendEvent(ctx, tx, trustEvent(p, now, former))
+	})
+	return failed(op, err)
+}
+
 // complete makes the fingerprint, and refuses a pin that says too little or is
 // at odds with itself.
 func (p *Pin) complete() error {
