@@ -187,7 +187,7 @@
 //	names, readings, newest_check   when each device was read, what came of it, and when it last
 //	                    was good and proven. readings.at is in milliseconds
 //	marks               what the service has to know again after a restart: JSON by kind and key.
-//	                    Kinds: slot (captured for), rest (a refused login), pending, flood, changed
+//	                    Kinds: slot (captured for), rest (a refused login), pending, flood, changed, gone
 //	                    unsaved and unsaved read (changes between the nights, and what readings found), events (our SNMP engine id),
 //	                    doubt (canaries), scrub, scrub read and scrub damage, alarm and alarm
 //	                    channel, digest, done, backup, ledger

@@ -9,6 +9,7 @@ import (
 	"belay/cmd/belay/canary"
 	"belay/cmd/belay/web"
 	"belay/configs"
+	"belay/configs/watch"
 	"belay/devices"
 )
 
@@ -164,8 +165,21 @@ func (s *server) lettingCapturesGo(ctx context.Context, _ int64) error {
 	return ctx.Err()
 }
 
-// thin forgets old readings that made no version.
+// goneFor is how long a device is not in the inventory before what it last said of
+// itself is forgotten: a box that is repaired is back by then.
+const goneFor = 90 * 24 * time.Hour
+
+// thin forgets old readings that made no version, and what devices said that left
+// the inventory long ago.
 func (s *server) thin(ctx context.Context, w *workspace) error {
+	there := func(id devices.ID) bool { _, ok := w.byID[id]; return ok }
+	gone, err := watch.Forget(ctx, w.ledger, there, s.p.now(), goneFor)
+	if gone > 0 {
+		s.log.Info("devices that left long ago were forgotten", "devices", gone)
+	}
+	if err != nil {
+		return err
+	}
 	n, err := w.ledger.ThinReadings(ctx, s.p.now().Add(-w.settings.Retention.readings()))
 	if n > 0 {
 		s.log.Info("old readings were thinned", "readings", n)
