@@ -73,26 +73,11 @@ func askFaults(add func(want verdict, name string, f simulator.Fault)) {
 	add(mustKeep, "no length in segments", simulator.Fault{OpenEnded: true, Segment: 7})
 }
 
-// apis gives one transcript of each driver that asks an API.
-func apis(t *testing.T, c *drivers.Catalog) []played {
-	t.Helper()
-	var all []played
-	for _, p := range transcripts(t, c) {
-		if p.driver.Road() == "https" {
-			all = append(all, p)
-		}
-	}
-	if len(all) < 4 {
-		t.Fatalf("only %d transcripts of APIs", len(all))
-	}
-	return all
-}
-
-// TestARefusedLoginIsOfferedOnceAndIsDenied: a second wrong one may lock the account.
+// TestARefusedLoginOfAnAPIIsOfferedOnceAndIsDenied: a second wrong one may lock the account.
 func TestARefusedLoginOfAnAPIIsOfferedOnceAndIsDenied(t *testing.T) {
 	t.Parallel()
 	c := load(t)
-	for _, p := range apis(t, c) {
+	for _, p := range byRoad(t, c, 4, "https") {
 		dev := &simulator.Device{T: p.Transcript, Fault: simulator.Fault{RefuseLogin: true}}
 		b, r := backup(puller(c, dev))
 		res, texts := capture(t, b, r, p.device())
@@ -115,7 +100,7 @@ func TestEverySessionIsSignedOutOf(t *testing.T) {
 	t.Parallel()
 	c := load(t)
 	n := 0
-	for _, p := range apis(t, c) {
+	for _, p := range byRoad(t, c, 4, "https") {
 		if p.HTTP.SignOut == "" {
 			continue
 		}
@@ -166,7 +151,7 @@ func (s *stopped) Do(ctx context.Context, r http.Request) (http.Answer, error) {
 func TestABusyServiceIsAskedAgainLater(t *testing.T) {
 	t.Parallel()
 	c := load(t)
-	for _, p := range apis(t, c) {
+	for _, p := range byRoad(t, c, 4, "https") {
 		dev := &simulator.Device{T: p.Transcript, Fault: simulator.Fault{Busy: 1}}
 		b, r := backup(puller(c, dev))
 		res, texts := capture(t, b, r, p.device())

@@ -15,7 +15,7 @@ import (
 func TestAConfigurationIsKeptWhereNothingElseIsUnderstood(t *testing.T) {
 	t.Parallel()
 	c := load(t)
-	for _, p := range inTerminals(t, c) {
+	for _, p := range byRoad(t, c, 60, "shell", "exec") {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
 			bare := *p.Transcript
@@ -40,7 +40,7 @@ func TestAConfigurationIsKeptWhereNothingElseIsUnderstood(t *testing.T) {
 func TestAConfigurationIsKeptHoweverItsLinesEnd(t *testing.T) {
 	t.Parallel()
 	c := load(t)
-	for _, p := range inTerminals(t, c) {
+	for _, p := range byRoad(t, c, 60, "shell", "exec") {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
 			odd := *p.Transcript

@@ -61,11 +61,14 @@ func transcripts(t testing.TB, c *drivers.Catalog) []played {
 	return all
 }
 
-// inTerminals gives those whose device answers commands, in a terminal or each on a
-// channel of its own.
-func inTerminals(t testing.TB, c *drivers.Catalog) []played {
+// byRoad gives those of some roads, of which there have to be at least so many.
+func byRoad(t testing.TB, c *drivers.Catalog, least int, roads ...string) []played {
 	t.Helper()
-	return slices.DeleteFunc(transcripts(t, c), func(p played) bool { return p.driver.Road() != "shell" && p.driver.Road() != "exec" })
+	all := slices.DeleteFunc(transcripts(t, c), func(p played) bool { return !slices.Contains(roads, p.driver.Road()) })
+	if len(all) < least {
+		t.Fatalf("only %d transcripts of %v", len(all), roads)
+	}
+	return all
 }
 
 // puller reads one simulated device in memory.

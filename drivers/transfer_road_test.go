@@ -18,27 +18,12 @@ import (
 	"belay/drivers"
 )
 
-// senders gives the transcripts of devices that send on request.
-func senders(t *testing.T, c *drivers.Catalog) []played {
-	t.Helper()
-	var all []played
-	for _, p := range transcripts(t, c) {
-		if p.driver.Road() == "snmp" {
-			all = append(all, p)
-		}
-	}
-	if len(all) < 8 {
-		t.Fatalf("only %d", len(all))
-	}
-	return all
-}
-
 // TestEverySetIsOneOfTheDriversTransfer counts: what a capture sets is what the
 // transcript's device takes, and nothing else, once, and the row goes afterwards.
 func TestEverySetIsOneOfTheDriversTransfer(t *testing.T) {
 	t.Parallel()
 	c := load(t)
-	for _, p := range senders(t, c) {
+	for _, p := range byRoad(t, c, 8, "snmp") {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
 			for name, fault := range map[string]simulator.Fault{"well": {}, "failed": {Transfer: "failed"}, "cut": {CutLine: 5}, "broken off": {Reset: true}} {
@@ -69,7 +54,7 @@ func TestEverySetIsOneOfTheDriversTransfer(t *testing.T) {
 func TestNothingIsSetWithoutLeaveOrOnAnotherDevice(t *testing.T) {
 	t.Parallel()
 	c := load(t)
-	for _, p := range senders(t, c) {
+	for _, p := range byRoad(t, c, 8, "snmp") {
 		dev := &simulator.Device{T: p.Transcript}
 		without := p.device()
 		without.Also = []string{"startup"}
@@ -92,7 +77,7 @@ func TestNothingIsSetWithoutLeaveOrOnAnotherDevice(t *testing.T) {
 // one is the transcript of a device that tells how its transfer fares.
 func one(t *testing.T, c *drivers.Catalog) played {
 	t.Helper()
-	for _, p := range senders(t, c) {
+	for _, p := range byRoad(t, c, 8, "snmp") {
 		if p.driver.Name == "ruckus_icx_snmp" {
 			return p
 		}
@@ -202,7 +187,7 @@ func hints(err error) string {
 // TestTheRowGoesThoughCtrlCWasPressed: with a context of its own.
 func TestTheRowGoesThoughCtrlCWasPressed(t *testing.T) {
 	t.Parallel()
-	for _, p := range senders(t, load(t)) {
+	for _, p := range byRoad(t, load(t), 8, "snmp") {
 		if p.driver.Name != "cisco_ios_snmp" {
 			continue
 		}
@@ -229,7 +214,7 @@ func TestTheRowGoesThoughCtrlCWasPressed(t *testing.T) {
 func TestAnothersTransferIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	c := load(t)
-	for _, p := range senders(t, c) {
+	for _, p := range byRoad(t, c, 8, "snmp") {
 		if p.driver.Name != "cisco_smb_snmp" && p.driver.Name != "aruba_aoss_snmp" {
 			continue
 		}
