@@ -45,7 +45,7 @@ func (s *server) captureOne(ctx context.Context, j fleet.Job) (r configs.Result)
 		return undone(j.Device, "it has left the inventory", "belay devices list")
 	}
 	if j.Why == fleet.Nightly && !s.plans.now().Open(d, s.p.now()) {
-		return undone(d, "its window closed before its turn came", "belay capture "+d.String())
+		return windowClosed(d)
 	}
 	if j.Why == fleet.Asked {
 		var ended func()
@@ -64,6 +64,10 @@ func (s *server) captureOne(ctx context.Context, j fleet.Job) (r configs.Result)
 	return r
 }
 
+func windowClosed(d devices.Device) configs.Result {
+	return undone(d, "its window closed before its turn came", "belay capture "+d.String())
+}
+
 // undone is the result of a device that was not read when its turn came. It
 // stays due, as one that was interrupted.
 func undone(d devices.Device, why, hint string) configs.Result {
@@ -71,12 +75,20 @@ func undone(d devices.Device, why, hint string) configs.Result {
 	return configs.Result{Device: d.String(), ID: d.ID(), Result: configs.Failed, Checks: []configs.Check{}, Error: err.Error(), Hint: err.Hint, Err: err}
 }
 
-// nightly has a device captured for its slot of the schedule.
+// nightly has a device captured for its slot of the schedule. What did not answer is
+// not tried again behind its window, and told as it was; what did not begin in it
+// stays due.
 func (s *server) nightly(ctx context.Context, d devices.Device, told func(configs.Result)) {
 	w, leave := s.live.use()
 	by := w.by
 	leave()
-	s.engine.Submit(ctx, fleet.Job{Device: d, Order: configs.Order{By: by}, Why: fleet.Nightly}, func(f fleet.Final) { told(f.Result) })
+	until := s.plans.now().Closes(d, s.p.now())
+	s.engine.Submit(ctx, fleet.Job{Device: d, Order: configs.Order{By: by}, Why: fleet.Nightly, Until: until}, func(f fleet.Final) {
+		if f.Tries == 0 && f.Result.Result == configs.Failed && !until.IsZero() && s.p.now().After(until) {
+			f.Result = windowClosed(d)
+		}
+		told(f.Result)
+	})
 }
 
 // capture has devices captured for a command and returns when each was told.

@@ -162,6 +162,14 @@ func (p *Plan) Open(d devices.Device, now time.Time) bool {
 	return ok && m.lasts(now) && !e.dark(now)
 }
 
+// Closes is when the window of d's latest slot closes; zero: it has none.
+func (p *Plan) Closes(d devices.Device, now time.Time) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m, _ := p.of(d).slot(now)
+	return m.until
+}
+
 // Due tells whether a device that was last captured for slot done is to be
 // captured for slot. One that was never captured has as done the time since
 // which it is known, so that it waits for its first slot; with a zero done it is
