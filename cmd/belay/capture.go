@@ -234,7 +234,7 @@ func (p *program) byService(ctx context.Context, w *workspace, list []devices.De
 		return false, false, nil
 	}
 	if ctx.Err() != nil {
-		return true, true, nil // those that are missing are told as interrupted
+		recorded, err = true, nil // those that are missing are told as interrupted
 	}
 	return true, recorded, err
 }
