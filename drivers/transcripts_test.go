@@ -201,6 +201,11 @@ func TestASecondReadingIsUnchanged(t *testing.T) {
 			if first.Result != configs.Kept || second.Result != configs.Unchanged {
 				t.Errorf("first %s %s, second %s %s\n%s", first.Result, first.Error, second.Result, second.Error, cmp.Diff(before, after))
 			}
+			for name, text := range before { // what comes from a remote is held to this
+				if p.driver.Rules.Redact.Hides([]byte(text)) {
+					t.Errorf("%s was made clean, and there is something left to hide", name)
+				}
+			}
 		})
 	}
 }

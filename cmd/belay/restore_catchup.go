@@ -99,10 +99,9 @@ func (p *program) lookAt(ctx context.Context, w *workspace, customer string, rea
 	look.Text = func(v configs.Version, t configs.Text) error {
 		var rules redact.Rules
 		if d, err := w.catalog.Find(v.Driver); err == nil { // or else the generic look has to do
-			rules.Secrets = d.Rules.Redact.Secrets
+			rules = d.Rules.Redact
 		}
-		// Applied to what it made, it changes nothing; the key is of no account.
-		if again, _ := rules.Apply(t.Clean.Bytes(), redact.Key{}); !again.Equal(t.Clean) {
+		if rules.Hides(t.Clean.Bytes()) {
 			return &devices.Error{Kind: devices.Damaged, Op: "look for secrets", Err: errors.New("a secret is readable in it"),
 				Hint: "look at it in a git clone of the remote; where an older Belay kept it so, belay restore catch-up --readable takes it"}
 		}

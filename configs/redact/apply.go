@@ -43,6 +43,14 @@ func newPlan(r Rules) (*plan, error) {
 	return p, errors.Join(errs...)
 }
 
+// Hides tells whether there is something left to hide in a text that is said to be
+// clean. What is volatile by these rules may stand in it: other rules may have made it.
+func (r Rules) Hides(text []byte) bool {
+	r.Volatile, r.plan = nil, nil
+	again, _ := r.Apply(text, Key{}) // what it finds is of account, not its fingerprint
+	return !bytes.Equal(again.Bytes(), text)
+}
+
 // Apply makes text clean. Text must have LF line ends and no terminal sequences.
 //
 // What a volatile pattern matches is left out first. Then each secret that a

@@ -63,6 +63,9 @@ func TestAHarmlessLineIsLeftToTheDriversRules(t *testing.T) {
 		if got := token.ReplaceAllString(strings.TrimSuffix(clean.String(), "\n"), "<redacted>"); got != want {
 			t.Errorf("%s became %s, want %s", line, got, want)
 		}
+		if r.Hides([]byte(clean.String())) || r.Hides([]byte(line+"\n")) != strings.Contains(want, "<redacted>") {
+			t.Errorf("what there is to hide in %s, and what is left in %s, is not known", line, clean)
+		}
 		again, report := r.Apply([]byte(clean.String()), Key{1})
 		if again.String() != clean.String() || len(report.Gaps) > 0 {
 			t.Errorf("%s: cleaned twice it became %s", line, again)
