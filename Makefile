@@ -25,7 +25,7 @@ RACE := -race -gcflags='modernc.org/sqlite/lib=-race=false'
 test: peers ## run all tests with the race detector, against real OpenSSH, Dropbear, telnetd, TFTP, FRR, net-snmp, git and Chromium
 	$(GO) test $(RACE) -timeout 14m ./...
 	$(GO) test -timeout 5m -run TestNoBadCopyIsKept ./drivers # more of the faults: fewer of them ran above, where each is twenty times as dear
-	$(GO) test -timeout 8m -run 'TestStormsOverHTTP|TestThirtyNights|ThroughKills|SurviveKill|NoSecretIsAnywhere' ./cmd/belay # all snapshots, nights, kills and systems, for the same reason
+	$(GO) test -timeout 8m -run 'TestSessions|TestStormsOverHTTP|TestThirtyNights|ThroughKills|SurviveKill|NoSecretIsAnywhere|NoSecretOfAChange' ./cmd/belay # all sessions, snapshots, nights, kills and systems, for the same reason
 
 check: ## gofmt, go vet and the linter
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt would change: $$out"; exit 1; fi

@@ -253,7 +253,11 @@ func TestNoSecretOfAChangeIsAnywhereInClear(t *testing.T) {
 	// queue tries, so that nobody here waits for a late answer.
 	docs.does("401")
 	h.wants(6, "capture", "acme/fw-3")
-	for _, fault := range []string{"500", "500 POST", "401", "422", "401 POST", "422 POST"} {
+	faults := []string{"500", "500 POST", "401", "422", "401 POST", "422 POST"}
+	if raced { // make test takes all of them once more, without
+		faults = []string{"500", "422 POST"}
+	}
+	for _, fault := range faults {
 		docs.does(fault)
 		if !strings.HasPrefix(fault, "500") {
 			h.wants(0, "before", "acme/fw-1", "--ticket", "T1", "--new", "fw-2")

@@ -42,7 +42,7 @@ func newHerd(t *testing.T) *herd {
 	var env []string
 	files := map[string]string{}
 	for i, d := range catalog.All() {
-		if raced && i%4 > 0 { // make test takes all of them once more, without
+		if raced && i%8 > 0 { // make test takes all of them once more, without
 			continue
 		}
 		if public, _, _ := d.HTTPS(); public || d.Road() == "snmp" {

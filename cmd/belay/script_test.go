@@ -19,6 +19,31 @@ import (
 	"belay/devices/simulator"
 )
 
+// sessions are the scripts to be played: with the race detector, which makes each
+// command ten times as dear, those with a service, and of the others every fourth.
+// make test plays all of them once more, without.
+func sessions(t *testing.T) []string {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
+	if err != nil || len(all) < 30 {
+		t.Fatalf("%d scripts, %v", len(all), err)
+	}
+	if !raced {
+		return all
+	}
+	var some []string
+	for i, file := range all {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%4 == 0 || strings.Contains(string(text), "belay serve") {
+			some = append(some, file)
+		}
+	}
+	return some
+}
+
 // TestSessions plays the scripts in testdata/script: sessions that a technician
 // would recognize. Beside testscript's own commands they have
 //
@@ -60,7 +85,7 @@ func TestSessions(t *testing.T) {
 		part(t, name, name)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "script"),
+		Files:               sessions(t),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
