@@ -37,7 +37,7 @@ func sampled(all []faulty, transcript string) []faulty {
 	}
 	share := 1
 	if raced { // a case is twenty times as dear
-		share = 14
+		share = 7
 	}
 	seed := seedOf(transcript)
 	last := lines[max(0, len(lines)-1):]

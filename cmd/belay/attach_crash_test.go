@@ -41,7 +41,7 @@ type hanging struct {
 func newHanging(t *testing.T, n int) *hanging {
 	t.Helper()
 	h := &hanging{glue: standin.New(), acked: map[string]bool{}}
-	h.porch = newPorch(t, h.glue, h.glue.Settle)
+	h.porch = newPorch(t, h.glue, h.glue.Settle, false)
 	h.glue.AddOrganization(standin.Organization{ID: 2041, Name: "Acme"})
 	h.glue.AddOrganization(standin.Organization{ID: 2077, Name: "Bolt"})
 	inventory := "devices:\n"

@@ -107,8 +107,7 @@ type yard struct {
 
 func newYard(t *testing.T, a archive, boxes int) *yard {
 	y := &yard{archive: a, t: t, dir: t.TempDir(), kept: &memory.Repository{}, now: time.Now()}
-	y.porch = newPorch(t, a.handler, a.settle)
-	y.porch.live = true
+	y.porch = newPorch(t, a.handler, a.settle, true)
 	for i := range boxes {
 		serial := fmt.Sprintf("SN%06d", i)
 		y.boxes = append(y.boxes, devices.Device{Customer: []string{"acme", "bolt", "cord", "dune"}[i%4], Name: fmt.Sprintf("fw-%03d", i), Serials: []string{serial}})

@@ -22,8 +22,8 @@ type porch struct {
 	tell func(moment string)
 }
 
-func newPorch(t *testing.T, before http.Handler, late func()) *porch {
-	p := &porch{late: late, open: map[net.Conn]bool{}}
+func newPorch(t *testing.T, before http.Handler, late func(), live bool) *porch {
+	p := &porch{late: late, live: live, open: map[net.Conn]bool{}}
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer p.say(r.Method + " is done") // also where the stand-in breaks the connection
 		p.say(r.Method + " comes")

@@ -88,7 +88,7 @@ func newStorm(t *testing.T, boxes, customers int) *storm {
 		crowd: startCrowd(t, boxes, 4<<10, 100*time.Millisecond), customers: customers, glue: standin.New(), takes: 3 * time.Second,
 		acked: map[string]promise{}, rows: map[devices.ID]configs.Checked{}, reads: make([]int, boxes),
 	}
-	s.porch = newPorch(t, s.glue, s.glue.Settle)
+	s.porch = newPorch(t, s.glue, s.glue.Settle, false)
 	s.glue.AddOrganization(standin.Organization{ID: 2041, Name: "C00"})
 	for i := 0; i < boxes; i += customers {
 		s.glue.AddConfiguration(standin.Configuration{ID: 10_000 + i, Organization: 2041, Name: fmt.Sprintf("SW%05d", i), Serial: crowdSerial(i)})
