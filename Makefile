@@ -22,10 +22,13 @@ demo: build ## watch it keep good copies and refuse bad ones (no network, no roo
 # are watched: what they share with us in generic code would be mistaken for races.
 RACE := -race -gcflags='modernc.org/sqlite/lib=-race=false'
 
+# All faults, sessions, snapshots, nights, kills and systems: of these only a share is
+# played with the race detector, which makes each ten or twenty times as dear.
+DEAR := TestNoBadCopyIsKept|TestSessions|TestStormsOverHTTP|TestThirtyNights|ThroughKills|SurviveKill|NoSecretIsAnywhere|NoSecretOfAChange
+
 test: peers ## run all tests with the race detector, against real OpenSSH, Dropbear, telnetd, TFTP, FRR, net-snmp, git and Chromium
-	$(GO) test $(RACE) -timeout 14m ./...
-	$(GO) test -timeout 5m -run TestNoBadCopyIsKept ./drivers # more of the faults: fewer of them ran above, where each is twenty times as dear
-	$(GO) test -timeout 8m -run 'TestSessions|TestStormsOverHTTP|TestThirtyNights|ThroughKills|SurviveKill|NoSecretIsAnywhere|NoSecretOfAChange' ./cmd/belay # all sessions, snapshots, nights, kills and systems, for the same reason
+	$(GO) test -p 3 $(RACE) -timeout 14m ./...
+	$(GO) test -timeout 8m -run '$(DEAR)' ./drivers ./cmd/belay
 
 check: ## gofmt, go vet and the linter
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt would change: $$out"; exit 1; fi
