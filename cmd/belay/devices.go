@@ -103,7 +103,7 @@ func (p *program) devicesAdd() *cobra.Command {
 	var d devices.Device
 	var file string
 	cmd := &cobra.Command{
-		Use: "add CUSTOMER/NAME ADDRESS --driver NAME", Short: "Add a device to the inventory", Args: cobra.ExactArgs(2),
+		Use: "add CUSTOMER/NAME ADDRESS[:PORT] --driver NAME", Short: "Add a device to the inventory", Args: cobra.ExactArgs(2),
 		Example: "  belay devices add acme/fw-hq 192.0.2.1 --driver fortios --site hq",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withWorkspace(cmd.Context(), func(w *workspace) error {
