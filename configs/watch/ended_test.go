@@ -8,22 +8,25 @@ import (
 	"belay/configs"
 )
 
-// slow has captures be submitted that end when the test says so.
-func slow(got *[]Trigger) func(*Settings) {
-	return func(s *Settings) { s.Trigger = func(g Trigger) { *got = append(*got, g) } }
+// slowly plays a scene in which captures are submitted that end when the test says so.
+func slowly(t *testing.T, do func(s *scene, under *[]Trigger)) {
+	t.Helper()
+	play(t, nil, func(s *scene) {
+		var under []Trigger
+		s.stop()
+		s.start(func(set *Settings) { set.Trigger = func(g Trigger) { under = append(under, g) } })
+		do(s, &under)
+	})
 }
 
 func TestACaptureThatTheServicesEndCutOffIsMadeByTheNext(t *testing.T) {
 	t.Parallel()
-	play(t, nil, func(s *scene) {
-		s.stop()
-		var cut []Trigger
-		s.start(slow(&cut))
+	slowly(t, func(s *scene, cut *[]Trigger) {
 		s.says("192.0.2.1", "", "changed by jm")
 		s.wait(time.Hour)
 		s.stop()
-		if len(cut) != 1 {
-			t.Fatalf("%+v", cut)
+		if len(*cut) != 1 {
+			t.Fatalf("%+v", *cut)
 		}
 		s.start(nil)
 		s.wait(time.Hour)
@@ -39,16 +42,13 @@ func TestACaptureThatTheServicesEndCutOffIsMadeByTheNext(t *testing.T) {
 
 func TestWhatIsHeardDuringACaptureIsNotForgottenWithIt(t *testing.T) {
 	t.Parallel()
-	play(t, nil, func(s *scene) {
-		s.stop()
-		var under []Trigger
-		s.start(slow(&under))
+	slowly(t, func(s *scene, under *[]Trigger) {
 		s.says("192.0.2.1", "", "changed by jm")
 		s.wait(5 * time.Minute)
 		s.says("192.0.2.1", "", "changed by ann")
 		s.wait(time.Second)
 		s.stop()
-		for _, g := range under {
+		for _, g := range *under {
 			if err := Ended(t.Context(), s.marks, g.Mark); err != nil {
 				t.Fatal(err)
 			}
@@ -61,17 +61,14 @@ func TestWhatIsHeardDuringACaptureIsNotForgottenWithIt(t *testing.T) {
 
 func TestACaptureUnderWayIsNotMadeTwiceWhenTheSettingsAreReadAgain(t *testing.T) {
 	t.Parallel()
-	play(t, nil, func(s *scene) {
-		s.stop()
-		var under []Trigger
-		s.start(slow(&under))
+	slowly(t, func(s *scene, under *[]Trigger) {
 		s.says("192.0.2.1", "", "changed by jm")
 		s.says("192.0.2.2", "", "changed by ann")
 		s.wait(5 * time.Minute)
 		s.stop()
 		s.start(func(set *Settings) {
 			set.Begun = func(m configs.Mark) bool {
-				return slices.ContainsFunc(under, func(g Trigger) bool {
+				return slices.ContainsFunc(*under, func(g Trigger) bool {
 					return m.Key == "acme/sw-1" && m.Key == g.Mark.Key && string(m.Value) == string(g.Mark.Value)
 				})
 			}

@@ -45,8 +45,11 @@ func TestADoubtStandsWhileItsCanariesAreNotCaught(t *testing.T) {
 	if err := b.Understood(t.Context(), "why"); err != nil {
 		t.Error(err)
 	}
-	if why, _ := Doubt(t.Context(), m); why != "" {
-		t.Errorf("doubt %q", why)
+	if why, err := Doubt(t.Context(), m); why != "" || err != nil {
+		t.Errorf("doubt %q, %v", why, err)
+	}
+	if len(tried) != 3 {
+		t.Errorf("tried %d times", len(tried))
 	}
 	for _, names := range tried {
 		if !slices.Equal(names, []string{"cut: ios", "empty: frr", "well: eos"}) {

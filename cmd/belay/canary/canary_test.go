@@ -340,7 +340,7 @@ func TestADoubtStandsWhateverElseFails(t *testing.T) {
 	if err := b.Record(t.Context(), sights()[3:]); err != nil {
 		t.Fatal(err)
 	}
-	if why, _ := Doubt(t.Context(), m); why != "" || len(events(t, l)) != n+1 {
+	if why, err := Doubt(t.Context(), m); err != nil || why != "" || len(events(t, l)) != n+1 {
 		t.Errorf("doubt %q, %d events", why, len(events(t, l))-n)
 	}
 	m.Fail = func(string) error { return broken }
