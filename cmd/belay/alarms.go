@@ -21,7 +21,8 @@ func (p *program) alarmsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "alarms", Short: "List the alarms that stand, and who was told", Args: cobra.NoArgs,
 		Long: `Lists what was raised and is not over: each cause once. It is over by itself when its cause is
-gone: the gate opens, the key is trusted. belay alarms clear says so by hand.
+gone (the gate opens, the key is trusted), and the service ends those of devices that left
+the inventory, but for damage. belay alarms clear says so by hand.
 
 Exit status: 0 listed; 1 something broke.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

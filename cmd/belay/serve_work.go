@@ -103,9 +103,9 @@ func (s *server) afterCaptures(ctx context.Context, w *workspace) error {
 	return errors.Join(err, w.history.RefreshAll(ctx))
 }
 
-// tellAlarms has those told that were not.
+// tellAlarms has those told that were not, and clears those of devices that left.
 func (s *server) tellAlarms(ctx context.Context, w *workspace) error {
-	return w.alarms.Deliver(ctx)
+	return errors.Join(s.clearGone(ctx, w), w.alarms.Deliver(ctx))
 }
 
 // The marks of what the service did last.

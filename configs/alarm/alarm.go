@@ -67,6 +67,7 @@ type Standing struct {
 	configs.Alarm
 	Raised  time.Time            `json:"raised"`
 	Cleared time.Time            `json:"cleared,omitzero"` // it is over, and somebody has still to be told
+	Why     string               `json:"why,omitempty"`    // it is over, where that is not because its cause is gone
 	Told    map[string]time.Time `json:"told,omitempty"`   // when which channel was told that it stands
 	Over    map[string]time.Time `json:"over,omitempty"`   // and when that it is over
 }
@@ -103,7 +104,9 @@ func (b *Bell) Raise(ctx context.Context, a configs.Alarm) error {
 
 // Clear says that a cause is gone. Whoever was told of it is told that it is
 // over; one that nobody was told of goes without a word.
-func (b *Bell) Clear(ctx context.Context, a configs.Alarm) error {
+func (b *Bell) Clear(ctx context.Context, a configs.Alarm) error { return b.clear(ctx, a, "") }
+
+func (b *Bell) clear(ctx context.Context, a configs.Alarm, why string) error {
 	now := b.Now()
 	return b.change(ctx, a.Name(), func(s *Standing) *Standing {
 		if s == nil || !s.Cleared.IsZero() {
@@ -113,7 +116,7 @@ func (b *Bell) Clear(ctx context.Context, a configs.Alarm) error {
 			return nil
 		}
 		over := *s
-		over.Cleared = now
+		over.Cleared, over.Why = now, why
 		return &over
 	})
 }

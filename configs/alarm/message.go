@@ -36,6 +36,9 @@ func message(list []due) Message {
 		switch {
 		case d.over:
 			fmt.Fprintf(&b, "over: %s\nit stood for %s, until %s\n", sentence(d.Alarm), length(d.Cleared.Sub(d.Raised)), clock(d.Cleared))
+			if d.Why != "" {
+				fmt.Fprintf(&b, "it is over because %s\n", d.Why)
+			}
 		default:
 			fmt.Fprintf(&b, "%s\n%s\n", sentence(d.Alarm), clock(d.At))
 			if d.Hint != "" {
