@@ -236,11 +236,10 @@ func (b *Backup) settle(ctx context.Context, d devices.Device, o Order, r readin
 
 // standing is the version that a new reading is compared with, read back.
 func (b *Backup) standing(ctx context.Context, d devices.Device) (*Version, []Text, error) {
-	v, ok, err := b.Repository.Newest(ctx, d.ID())
-	if err != nil || !ok {
+	v, texts, ok, err := b.Repository.Standing(ctx, d.ID())
+	if !ok {
 		return nil, nil, err
 	}
-	texts, err := b.Repository.Texts(ctx, v)
 	return &v, texts, err
 }
 
@@ -361,7 +360,9 @@ func (b *Backup) seal(ctx context.Context, customer string, c Capture) ([]Sealed
 		if err != nil {
 			return nil, fmt.Errorf("seal %s: %w", f.Name, err)
 		}
-		all = append(all, Sealed{Name: f.Name, Bytes: sealed, Digest: Digest(f.Raw), Size: len(f.Raw), Alone: f.Sealed})
+		o := f.original()
+		o.Bytes = sealed
+		all = append(all, o)
 	}
 	return all, nil
 }

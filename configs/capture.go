@@ -43,6 +43,11 @@ type File struct {
 	Complete *Completeness // when it is whole; MainFile's is in Rules, and a further text without one must merely be there
 }
 
+// original is what is to be sealed of the file, without the sealed bytes.
+func (f File) original() Sealed {
+	return Sealed{Name: f.Name, Digest: Digest(f.Raw), Size: len(f.Raw), Alone: f.Sealed}
+}
+
 // Rules are what the driver knows of a system's texts: when they are whole,
 // what is secret, what moves by itself, what is missing for a restore.
 type Rules struct {

@@ -30,15 +30,17 @@ func (b *Backup) keep(ctx context.Context, d devices.Device, o Order, r reading,
 		Driver: r.Driver, Identity: r.Identity, Grade: grade, Checks: r.checks, Texts: r.texts, Reached: r.Reached,
 		Warnings: r.Warnings, Gaps: len(r.report.Gaps), Salted: r.Rules.salted(), Unsaved: r.Unsaved, Always: o.Twice,
 	}
-	// Sealed even where the text is the same: another process may have kept
-	// another one meanwhile, and no version may be without its original.
-	var err error
-	if s.Originals, err = b.seal(ctx, d.Customer, r.Capture); err != nil {
-		return fail("seal", err)
-	}
-	v, err := b.Repository.Commit(ctx, s)
+	v, held, err := b.held(ctx, s, r, same)
 	if err != nil {
-		return fail("keep", err)
+		return fail("compare", err)
+	}
+	if !held { // perhaps another process kept another text meanwhile, and no version may be without its original
+		if s.Originals, err = b.seal(ctx, d.Customer, r.Capture); err != nil {
+			return fail("seal", err)
+		}
+		if v, err = b.Repository.Commit(ctx, s); err != nil {
+			return fail("keep", err)
+		}
 	}
 	res.Version, res.Result = v.Commit, Unchanged
 	if v.New {
@@ -62,6 +64,18 @@ func (b *Backup) keep(ctx context.Context, d devices.Device, o Order, r reading,
 		}
 	}
 	return b.prove(ctx, v, res)
+}
+
+// held tells whether the version that stands has all of an unchanged reading:
+// then nothing need be sealed.
+func (b *Backup) held(ctx context.Context, s Snapshot, r reading, same bool) (Version, bool, error) {
+	if !same {
+		return Version{}, false, nil
+	}
+	for _, f := range r.Files {
+		s.Originals = append(s.Originals, f.original())
+	}
+	return b.Repository.Unchanged(ctx, s)
 }
 
 // readBack proves that what is on disk is what was read.

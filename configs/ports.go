@@ -20,8 +20,14 @@ type Repository interface {
 	// texts as the newest version return that version and keep nothing in history,
 	// unless s.Always is set or it has no artifact of a name that s brings.
 	Commit(ctx context.Context, s Snapshot) (Version, error)
+	// Unchanged is the version that Commit would return where it would keep nothing at
+	// all: ok is false where anything of s is new, or that cannot be told at once.
+	// The originals of s need no bytes for it.
+	Unchanged(ctx context.Context, s Snapshot) (v Version, ok bool, err error)
 	// Newest is the last version of a device; ok is false where none is kept.
 	Newest(ctx context.Context, id devices.ID) (v Version, ok bool, err error)
+	// Standing is Newest, and its texts read back from what is on disk.
+	Standing(ctx context.Context, id devices.ID) (v Version, texts []Text, ok bool, err error)
 	// Texts reads a version's texts back from what is on disk, and fails with
 	// devices.Damaged where they are not what was kept.
 	Texts(ctx context.Context, v Version) ([]Text, error)

@@ -26,6 +26,8 @@ func Repository(t *testing.T, open func(t *testing.T) configs.Repository) {
 		"an artifact has no text":                    artifactHasNoText,
 		"a newer artifact alone makes no version":    artifactAlone,
 		"a version tells what was unsaved":           toldUnsaved,
+		"what brings nothing new is told before":     unchangedIsTold,
+		"what stands is read back":                   standingIsReadBack,
 		"history is newest first":                    historyIsNewestFirst,
 		"a version is told like any other later":     versionsAreTold,
 		"a renamed device keeps its history":         renamedKeepsHistory,

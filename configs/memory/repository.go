@@ -45,8 +45,8 @@ func (r *Repository) Commit(ctx context.Context, s configs.Snapshot) (configs.Ve
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n := len(r.kept[id]); n > 0 && !s.Always && sameTexts(r.kept[id][n-1].texts, s.Texts) && !firstArtifact(r.kept[id][n-1].originals, s.Originals) {
-		return cloneVersion(r.kept[id][n-1].version), nil
+	if v, ok := r.stands(s); ok {
+		return v, nil
 	}
 	r.made++
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", id, r.made))
@@ -63,6 +63,44 @@ func (r *Repository) Commit(ctx context.Context, s configs.Snapshot) (configs.Ve
 	v = cloneVersion(v)
 	v.New = true
 	return v, nil
+}
+
+// Unchanged is the version that stands, where s brings nothing new.
+func (r *Repository) Unchanged(ctx context.Context, s configs.Snapshot) (configs.Version, bool, error) {
+	if err := r.check(ctx, "Unchanged"); err != nil {
+		return configs.Version{}, false, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v, ok := r.stands(s)
+	for _, o := range s.Originals { // a later original is not kept here, so it is new each time
+		i := slices.IndexFunc(v.Files, func(f configs.VersionFile) bool { return f.Name == o.Name })
+		ok = ok && (!s.Salted && !o.Alone || v.Files[i].OriginalDigest == o.Digest)
+	}
+	return v, ok, nil
+}
+
+// stands is the version that Commit returns for s where it keeps nothing.
+func (r *Repository) stands(s configs.Snapshot) (configs.Version, bool) {
+	kept := r.kept[s.Device.ID()]
+	if len(kept) == 0 || s.Always {
+		return configs.Version{}, false
+	}
+	k := kept[len(kept)-1]
+	if !sameTexts(k.texts, s.Texts) || firstArtifact(k.originals, s.Originals) {
+		return configs.Version{}, false
+	}
+	return cloneVersion(k.version), true
+}
+
+// Standing is the newest version and its texts.
+func (r *Repository) Standing(ctx context.Context, id devices.ID) (configs.Version, []configs.Text, bool, error) {
+	v, ok, err := r.Newest(ctx, id)
+	if err != nil || !ok {
+		return v, nil, false, err
+	}
+	texts, err := r.Texts(ctx, v)
+	return v, texts, err == nil, err
 }
 
 // Newest is the last version of a device.

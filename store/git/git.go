@@ -162,10 +162,37 @@ func (s *Store) commit(ctx context.Context, snap configs.Snapshot) (configs.Vers
 	if v.New {
 		return v, r.dropLatest(v.Name, req.renamedFrom)
 	}
-	if !snap.Salted { // then only artifacts bring anything that the texts do not tell
-		snap.Originals = slices.DeleteFunc(slices.Clone(snap.Originals), func(o configs.Sealed) bool { return !o.Alone })
-	}
 	return v, r.keepLatest(snap, v)
+}
+
+// Unchanged is the version that stands, where s brings nothing new: the path that
+// most captures take. It costs one look at the branch, and none of the locks.
+func (s *Store) Unchanged(ctx context.Context, snap configs.Snapshot) (configs.Version, bool, error) {
+	v, ok, err := s.unchanged(ctx, snap)
+	if err != nil {
+		return configs.Version{}, false, &devices.Error{Kind: devices.KindOf(err), Op: "compare", Device: snap.Device.String(), Err: err}
+	}
+	return v, ok, nil
+}
+
+func (s *Store) unchanged(ctx context.Context, snap configs.Snapshot) (configs.Version, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return configs.Version{}, false, err
+	}
+	req, err := prepare(snap)
+	if err != nil {
+		return configs.Version{}, false, err
+	}
+	r, err := s.repo(snap.Device.Customer)
+	if err != nil {
+		return configs.Version{}, false, err
+	}
+	v, ok, err := r.standing(req)
+	if err != nil || !ok {
+		return configs.Version{}, false, err
+	}
+	later, _, err := r.later(snap, v)
+	return v, err == nil && len(later) == 0, err
 }
 
 // Newest is the last version of a device.
@@ -177,16 +204,21 @@ func (s *Store) Newest(ctx context.Context, id devices.ID) (configs.Version, boo
 	if err != nil {
 		return configs.Version{}, false, err
 	}
-	st, err := r.current(ctx)
-	if err != nil {
-		return configs.Version{}, false, &devices.Error{Kind: devices.KindOf(err), Op: "read history of", Device: string(id), Err: err}
-	}
-	k, ok := st.devices[id]
-	if !ok {
-		return configs.Version{}, false, nil
-	}
-	if k.err != nil {
-		return configs.Version{}, false, &devices.Error{Kind: devices.Damaged, Op: "read history of", Device: string(id), Err: k.err}
+	k, ok, err := r.newest(ctx, id)
+	if err != nil || !ok {
+		return configs.Version{}, false, err
 	}
 	return k.clone(), true, nil
+}
+
+func (r *repo) newest(ctx context.Context, id devices.ID) (kept, bool, error) {
+	st, err := r.current(ctx)
+	if err != nil {
+		return kept{}, false, &devices.Error{Kind: devices.KindOf(err), Op: "read history of", Device: string(id), Err: err}
+	}
+	k, ok := st.devices[id]
+	if ok && k.err != nil {
+		return kept{}, false, &devices.Error{Kind: devices.Damaged, Op: "read history of", Device: string(id), Err: k.err}
+	}
+	return k, ok, nil
 }

@@ -35,46 +35,58 @@ func (r *repo) latestDir(name string) string {
 	return filepath.Join(filepath.Dir(r.dir), "latest", name)
 }
 
-// keepLatest keeps the snapshot's originals, the newest, beside the version that
-// stands, if they are not what is kept already.
-func (r *repo) keepLatest(s configs.Snapshot, v configs.Version) error {
-	if len(s.Originals) == 0 {
-		return nil
+// later are the originals of s to be kept beside v, the version that stands with
+// the same texts: none where they are kept already. Old is what is kept there now.
+func (r *repo) later(s configs.Snapshot, v configs.Version) (brought []configs.Sealed, old latest, err error) {
+	for _, o := range s.Originals {
+		if s.Salted || o.Alone { // else it brings nothing that the texts do not tell
+			brought = append(brought, o)
+		}
+	}
+	if len(brought) == 0 {
+		return nil, latest{}, nil
 	}
 	kept := map[string]string{}
 	for _, f := range v.Files {
 		kept[f.Name] = f.OriginalDigest
 	}
-	dir := r.latestDir(v.Name)
-	old, err := readLatest(dir)
-	if err != nil {
-		return err
+	if old, err = readLatest(r.latestDir(v.Name)); err != nil {
+		return nil, latest{}, err
 	}
 	if old.Commit == v.Commit {
 		for _, f := range old.Files {
 			kept[f.Name] = f.Digest
 		}
 	}
-	same := true
+	if !slices.ContainsFunc(brought, func(o configs.Sealed) bool { return kept[o.Name] != o.Digest }) {
+		return nil, latest{}, nil
+	}
+	return brought, old, nil
+}
+
+// keepLatest keeps the snapshot's originals, the newest, beside the version that
+// stands, if they are not what is kept already.
+func (r *repo) keepLatest(s configs.Snapshot, v configs.Version) error {
+	brought, old, err := r.later(s, v)
+	if err != nil || len(brought) == 0 {
+		return err
+	}
 	now := latest{Schema: 1, Commit: v.Commit, Taken: s.Taken.Round(0)}
 	// What this reading did not bring stays: an artifact may be missing for a night.
 	if old.Commit == v.Commit {
 		now.Files = slices.DeleteFunc(old.Files, func(f latestFile) bool {
-			return slices.ContainsFunc(s.Originals, func(o configs.Sealed) bool { return o.Name == f.Name })
+			return slices.ContainsFunc(brought, func(o configs.Sealed) bool { return o.Name == f.Name })
 		})
 	}
-	for _, o := range s.Originals {
+	for _, o := range brought {
 		sum := sha256.Sum256(o.Bytes)
 		now.Files = append(now.Files, latestFile{o.Name, o.Digest, o.Size, hex.EncodeToString(sum[:])})
-		same = same && kept[o.Name] == o.Digest
 	}
-	if same {
-		return nil
-	}
+	dir := r.latestDir(v.Name)
 	if err := makeDirs(dir); err != nil {
 		return fmt.Errorf("keep latest original: %w", err)
 	}
-	for _, o := range s.Originals {
+	for _, o := range brought {
 		if err := replaceFile(filepath.Join(dir, o.Name+".age"), o.Bytes); err != nil {
 			return fmt.Errorf("keep latest original: %w", err)
 		}

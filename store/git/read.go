@@ -18,8 +18,32 @@ import (
 // Texts reads a version's texts from a fresh opening of the repository, and
 // holds them to the digests of its snapshot.json and of v.
 func (s *Store) Texts(ctx context.Context, v configs.Version) ([]configs.Text, error) {
+	return s.texts(ctx, v, plumbing.ZeroHash)
+}
+
+// Standing is the newest version of a device, with its texts read as Texts does, but
+// for the commit and the tree above its folder: those were read with the branch, and
+// to make them out of deltas takes longer than all the rest.
+func (s *Store) Standing(ctx context.Context, id devices.ID) (configs.Version, []configs.Text, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return configs.Version{}, nil, false, err
+	}
+	r, err := s.device(id)
+	if err != nil {
+		return configs.Version{}, nil, false, err
+	}
+	k, ok, err := r.newest(ctx, id)
+	if err != nil || !ok {
+		return configs.Version{}, nil, false, err
+	}
+	v := k.clone()
+	texts, err := s.texts(ctx, v, k.tree)
+	return v, texts, err == nil, err
+}
+
+func (s *Store) texts(ctx context.Context, v configs.Version, folder plumbing.Hash) ([]configs.Text, error) {
 	var texts []configs.Text
-	err := s.version(ctx, v, func(rd *reader, d document, folder []object.TreeEntry) error {
+	err := s.version(ctx, v, folder, func(rd *reader, d document, folder []object.TreeEntry) error {
 		for _, f := range d.Files {
 			if f.Alone() {
 				continue
@@ -51,7 +75,7 @@ func (s *Store) Texts(ctx context.Context, v configs.Version) ([]configs.Text, e
 // one that salts its secrets see also Latest.
 func (s *Store) Originals(ctx context.Context, v configs.Version) ([]configs.Sealed, error) {
 	var sealed []configs.Sealed
-	err := s.version(ctx, v, func(rd *reader, d document, folder []object.TreeEntry) error {
+	err := s.version(ctx, v, plumbing.ZeroHash, func(rd *reader, d document, folder []object.TreeEntry) error {
 		for _, f := range d.Files {
 			if f.Original == "" {
 				continue
@@ -74,15 +98,16 @@ func (s *Store) Originals(ctx context.Context, v configs.Version) ([]configs.Sea
 // same time share one opening, which is later than all their commits.
 type reading struct {
 	v      configs.Version
+	folder plumbing.Hash // zero: found by the version's commit
 	read   func(*reader, document, []object.TreeEntry) error
 	answer chan error
 }
 
 // version opens the repository anew and looks a version up.
-func (s *Store) version(ctx context.Context, v configs.Version, read func(*reader, document, []object.TreeEntry) error) error {
+func (s *Store) version(ctx context.Context, v configs.Version, folder plumbing.Hash, read func(*reader, document, []object.TreeEntry) error) error {
 	err := ctx.Err()
 	if err == nil {
-		err = s.readVersion(ctx, v, read)
+		err = s.readVersion(ctx, &reading{v, folder, read, make(chan error, 1)})
 	}
 	if err != nil {
 		return &devices.Error{Kind: devices.KindOf(err), Op: "read back", Device: string(v.ID), Err: err}
@@ -90,19 +115,18 @@ func (s *Store) version(ctx context.Context, v configs.Version, read func(*reade
 	return nil
 }
 
-func (s *Store) readVersion(ctx context.Context, v configs.Version, read func(*reader, document, []object.TreeEntry) error) error {
-	r, err := s.device(v.ID)
+func (s *Store) readVersion(ctx context.Context, q *reading) error {
+	r, err := s.device(q.v.ID)
 	if err != nil {
 		return err
 	}
 	ok, err := r.exists()
-	if err == nil && (!ok || !plumbing.IsHash(v.Commit)) {
-		err = damaged("find version", fmt.Errorf("no version %.50q of %s", v.Commit, r.customer))
+	if err == nil && (!ok || !plumbing.IsHash(q.v.Commit)) {
+		err = damaged("find version", fmt.Errorf("no version %.50q of %s", q.v.Commit, r.customer))
 	}
 	if err != nil {
 		return err
 	}
-	q := &reading{v, read, make(chan error, 1)}
 	r.reads.put(q, everyone, r.readAll)
 	err, gone := wait(ctx, &r.reads, q, q.answer)
 	return errors.Join(err, gone)
@@ -115,7 +139,7 @@ func (r *repo) readAll(batch []*reading) {
 			q.answer <- err
 			continue
 		}
-		got := rd.version(q.v, q.read)
+		got := rd.version(q)
 		if i == len(batch)-1 {
 			got = errors.Join(got, rd.close())
 		}
@@ -123,27 +147,39 @@ func (r *repo) readAll(batch []*reading) {
 	}
 }
 
-func (rd *reader) version(v configs.Version, read func(*reader, document, []object.TreeEntry) error) error {
-	c, err := rd.commit(plumbing.NewHash(v.Commit))
+func (rd *reader) version(q *reading) error {
+	folder := q.folder
+	if folder.IsZero() {
+		var err error
+		if folder, err = rd.folder(q.v); err != nil {
+			return err
+		}
+	}
+	d, files, err := rd.document(folder)
 	if err != nil {
 		return err
+	}
+	if d.ID != q.v.ID {
+		return damaged("find version", fmt.Errorf("folder %s in %s is of %s", q.v.Name, q.v.Commit, d.ID))
+	}
+	return q.read(rd, d, files)
+}
+
+// folder is the folder of a version in its commit.
+func (rd *reader) folder(v configs.Version) (plumbing.Hash, error) {
+	c, err := rd.commit(plumbing.NewHash(v.Commit))
+	if err != nil {
+		return plumbing.ZeroHash, err
 	}
 	root, err := rd.tree(c.TreeHash)
 	if err != nil {
-		return err
+		return plumbing.ZeroHash, err
 	}
 	i := slices.IndexFunc(root, func(e object.TreeEntry) bool { return e.Name == v.Name })
 	if i < 0 {
-		return damaged("find version", fmt.Errorf("no folder %s in %s", v.Name, v.Commit))
+		return plumbing.ZeroHash, damaged("find version", fmt.Errorf("no folder %s in %s", v.Name, v.Commit))
 	}
-	d, folder, err := rd.document(root[i].Hash)
-	if err != nil {
-		return err
-	}
-	if d.ID != v.ID {
-		return damaged("find version", fmt.Errorf("folder %s in %s is of %s", v.Name, v.Commit, d.ID))
-	}
-	return read(rd, d, folder)
+	return root[i].Hash, nil
 }
 
 // History is a device's versions, newest first, under all names it had.

@@ -243,8 +243,7 @@ func subject(message string) string {
 	return first
 }
 
-// standing is the version that stands, where req brings nothing new: the path
-// that most captures take. It costs one look at the branch.
+// standing is the version that stands, where req brings nothing new.
 func (r *repo) standing(req *request) (configs.Version, bool, error) {
 	if req.snap.Always {
 		return configs.Version{}, false, nil

@@ -126,6 +126,7 @@ type Ledger struct {
 	Now func() time.Time
 
 	read  *sql.DB
+	often often // asks read
 	write *writer
 }
 
@@ -164,6 +165,7 @@ func Open(ctx context.Context, dir string) (*Ledger, error) {
 		return nil, failed("open the ledger", errors.Join(err, one.Close()))
 	}
 	l.read.SetMaxOpenConns(4)
+	l.often.db = l.read
 	if err := migrate(ctx, l.write); err != nil {
 		return nil, failed("open the ledger", errors.Join(err, l.read.Close(), one.Close()))
 	}
@@ -198,7 +200,7 @@ func syncFolder(path string) error {
 
 // Close waits for what is being written and closes the database.
 func (l *Ledger) Close() error {
-	return errors.Join(l.write.close(), l.read.Close())
+	return errors.Join(l.write.close(), l.often.close(), l.read.Close())
 }
 
 // Check reads the whole database: its pages, its references, every paper and

@@ -12,7 +12,7 @@ import (
 
 // Mark is the value of one mark, nil where there is none.
 func (l *Ledger) Mark(ctx context.Context, kind, key string) ([]byte, error) {
-	value, err := mark(ctx, l.read, kind, key)
+	value, err := mark(ctx, &l.often, kind, key)
 	return value, failed("read a mark", err)
 }
 
@@ -28,7 +28,7 @@ func mark(ctx context.Context, q rower, kind, key string) (value []byte, err err
 // for: whoever walks through them may write meanwhile.
 func (l *Ledger) Marks(ctx context.Context, kind string) iter.Seq2[configs.Mark, error] {
 	return each("read the marks", func() ([]configs.Mark, error) {
-		return collect(ctx, l.read, func(rows *sql.Rows) (m configs.Mark, err error) {
+		return collect(ctx, &l.often, func(rows *sql.Rows) (m configs.Mark, err error) {
 			return m, rows.Scan(&m.Key, &m.Value)
 		}, "SELECT key, value FROM marks WHERE kind = ? ORDER BY key", kind)
 	})

@@ -30,7 +30,7 @@ type Pin struct {
 
 // Pins are the keys trusted for a host, oldest first.
 func (l *Ledger) Pins(ctx context.Context, host string) ([]Pin, error) {
-	ps, err := pins(ctx, l.read, host)
+	ps, err := pins(ctx, &l.often, host)
 	return ps, failed("read the host keys of "+host, err)
 }
 

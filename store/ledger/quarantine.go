@@ -101,7 +101,7 @@ func (l *Ledger) Held(ctx context.Context, id devices.ID) (_ configs.Refusal, ok
 // Release lets go of what is held of a device; nothing held is no error.
 func (l *Ledger) Release(ctx context.Context, id devices.ID) error {
 	var held bool // hardly ever: each whole reading would wait for the disk otherwise
-	err := l.read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM held WHERE device = ?)", string(id)).Scan(&held)
+	err := l.often.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM held WHERE device = ?)", string(id)).Scan(&held)
 	if err == nil && held {
 		err = l.write.do(ctx, func(ctx context.Context, tx *sql.Tx) error { return release(ctx, tx, id) })
 	}
