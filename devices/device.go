@@ -5,7 +5,6 @@ package devices
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -87,12 +86,12 @@ func (p Position) String() string {
 	}
 }
 
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+var nameForm = pattern(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 // CheckName tells why s cannot name a customer or a device: both become folder
 // names, parts of references and parts of addresses.
 func CheckName(s string) error {
-	if !nameForm.MatchString(s) || strings.Contains(s, "..") || strings.HasSuffix(s, ".") || strings.HasSuffix(s, ".lock") || strings.HasSuffix(s, ".git") {
+	if !nameForm().MatchString(s) || strings.Contains(s, "..") || strings.HasSuffix(s, ".") || strings.HasSuffix(s, ".lock") || strings.HasSuffix(s, ".git") {
 		return fmt.Errorf("%q cannot be a name: use letters, digits, '.', '_' and '-', beginning with a letter or digit", s)
 	}
 	return nil

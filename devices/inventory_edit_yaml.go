@@ -3,7 +3,6 @@ package devices
 import (
 	"bytes"
 	"errors"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,7 +104,7 @@ func blocks(entries [][]pair, indent int, newline string) string {
 	return b.String()
 }
 
-var plainForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._/+@-]*$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$|^[1-9][0-9]{0,4}$`)
+var plainForm = pattern(`^[A-Za-z][A-Za-z0-9._/+@-]*$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$|^[1-9][0-9]{0,4}$`)
 
 // yamlText writes s so that every reader of YAML takes it for the same text.
 func yamlText(s string) string {
@@ -113,7 +112,7 @@ func yamlText(s string) string {
 	case "true", "false", "yes", "no", "on", "off", "y", "n", "null":
 		return strconv.Quote(s)
 	}
-	if plainForm.MatchString(s) {
+	if plainForm().MatchString(s) {
 		return s
 	}
 	return strconv.Quote(s)

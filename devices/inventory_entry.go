@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,8 +14,8 @@ import (
 )
 
 var (
-	hostForm    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`) // of 253 characters at most
-	hostKeyForm = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{43}$`)
+	hostForm    = pattern(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`) // of 253 characters at most
+	hostKeyForm = pattern(`^SHA256:[A-Za-z0-9+/]{43}$`)
 )
 
 // device makes a device of e, with what it does not say taken from defaults, and
@@ -70,7 +69,7 @@ func (r *reader) device(e entry, defaults map[string][]cell, before int) {
 	}
 	for _, c := range get("mac") {
 		mac := MAC(c.text)
-		if mac == "" || !macForm.MatchString(strings.ToLower(c.text)) {
+		if mac == "" || !macForm().MatchString(strings.ToLower(c.text)) {
 			r.fault(c.at, "six bytes in hexadecimal, as aa:bb:cc:dd:ee:ff", "%q is no MAC address of a device", c.text)
 		} else if !slices.Contains(d.MACs, mac) {
 			d.MACs = append(d.MACs, mac)
@@ -86,7 +85,7 @@ func (r *reader) device(e entry, defaults map[string][]cell, before int) {
 	}
 	for _, c := range get("host_keys") {
 		key := strings.TrimRight(c.text, "=")
-		if !hostKeyForm.MatchString(key) {
+		if !hostKeyForm().MatchString(key) {
 			r.fault(c.at, "ssh-keyscan HOST | ssh-keygen -lf - shows it: SHA256: and 43 characters", "%q is no fingerprint of a host key", c.text)
 		}
 		d.HostKeys = append(d.HostKeys, key)
@@ -98,7 +97,7 @@ func (r *reader) device(e entry, defaults map[string][]cell, before int) {
 
 // macForm is how vendors write six bytes: aa:bb:…, aa-bb-…, aabb.ccdd.eeff,
 // aabbcc-ddeeff or all in one.
-var macForm = regexp.MustCompile(`^(?:[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5}|(?:-[0-9a-f]{2}){5})|[0-9a-f]{4}(?:(?:\.[0-9a-f]{4}){2}|(?:-[0-9a-f]{4}){2}|(?::[0-9a-f]{4}){2})|[0-9a-f]{6}-?[0-9a-f]{6})$`)
+var macForm = pattern(`^(?:[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5}|(?:-[0-9a-f]{2}){5})|[0-9a-f]{4}(?:(?:\.[0-9a-f]{4}){2}|(?:-[0-9a-f]{4}){2}|(?::[0-9a-f]{4}){2})|[0-9a-f]{6}-?[0-9a-f]{6})$`)
 
 // MAC writes a MAC address as aa:bb:cc:dd:ee:ff, whatever stands between its
 // digits. It is empty for what is none, for nothing but zeros, and for what stands
@@ -189,7 +188,7 @@ func (r *reader) addressDevice(d *Device, address, port cell) {
 	d.Address = strings.TrimSuffix(strings.TrimPrefix(address.text, "["), "]")
 	if d.Address == "" {
 		d.Address = d.Name // Oxidized's way: the name is what the resolver knows.
-	} else if _, err := netip.ParseAddr(d.Address); err != nil && (len(d.Address) > 253 || !hostForm.MatchString(d.Address)) {
+	} else if _, err := netip.ParseAddr(d.Address); err != nil && (len(d.Address) > 253 || !hostForm().MatchString(d.Address)) {
 		hint := "write a host name or an IP address"
 		if prefix, err := netip.ParsePrefix(d.Address); err == nil {
 			hint = "leave out the mask: " + prefix.Addr().String()

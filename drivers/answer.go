@@ -125,7 +125,7 @@ func (s *shell) unpaged(body []byte, skip int) []byte {
 		}
 		// Some devices strew NULs; here they would break what wipes the question.
 		rest := bytes.ReplaceAll(body[page:min(len(body), page+512)], []byte{0}, nil)
-		wiped := len(erase.Find(rest))
+		wiped := len(erase().Find(rest))
 		end := page
 		for n := 0; n < wiped; end++ {
 			if body[end] != 0 {
@@ -139,7 +139,7 @@ func (s *shell) unpaged(body []byte, skip int) []byte {
 }
 
 // erase is what devices send to take a pager's question off the screen.
-var erase = regexp.MustCompile(`\A(?:\r?\n?\r? *\r|\x08+ *\x08*|\r?\x1b\[\d+D +\r?\x1b\[\d+D|\r?\x1b\[[0-9;?]*[A-Za-z])*`)
+var erase = pattern(`\A(?:\r?\n?\r? *\r|\x08+ *\x08*|\r?\x1b\[\d+D +\r?\x1b\[\d+D|\r?\x1b\[[0-9;?]*[A-Za-z])*`)
 
 // echo is the length of what precedes the answer itself: what came late of
 // before (a prompt, a log message, the end of another answer), and the command

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -107,10 +106,10 @@ func (c *Catalog) add(dir string, aliases map[string][]string) error {
 
 // aliasesLine is where a built-in driver lists its other names: on one line, so
 // that nothing more need be read of it. A test holds them to that.
-var aliasesLine = regexp.MustCompile(`(?m)^aliases: *\[(.*)\] *$`)
+var aliasesLine = pattern(`(?m)^aliases: *\[(.*)\] *$`)
 
 func aliasesOf(text []byte) (names []string) {
-	m := aliasesLine.FindSubmatch(text)
+	m := aliasesLine().FindSubmatch(text)
 	if m == nil {
 		return nil
 	}

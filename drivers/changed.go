@@ -35,14 +35,14 @@ func (c *Changed) Says(text string) (user string, ok bool) {
 }
 
 // oid is an object identifier as drivers write it: numbers, no dot before them.
-var oid = regexp.MustCompile(`^1(?:\.\d+){5,}$`)
+var oid = pattern(`^1(?:\.\d+){5,}$`)
 
 func (c *compiler) changed(s *changedSpec) Changed {
 	if s == nil {
 		return Changed{}
 	}
 	number := func(key, text string) {
-		if !oid.MatchString(text) {
+		if !oid().MatchString(text) {
 			c.wrong("%s: %q is no object identifier: write 1.3.6.1.4.1.…", key, text)
 		}
 	}

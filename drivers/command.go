@@ -3,7 +3,6 @@ package drivers
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -31,7 +30,7 @@ var _ yaml.InterfaceUnmarshaler = (*commands)(nil)
 
 // reading are the commands that may be sent: they show something, or set
 // something of this session alone. Whatever is not here does not load.
-var reading = regexp.MustCompile(`^(?:` + strings.Join([]string{
+var reading = pattern(`^(?:` + strings.Join([]string{
 	`show(?: .+)?`, `display .+`, `get .+`,
 	`(?:more|dir) (?:system|nvram|flash|bootflash|disk\d+|slot\d+|volatile):[\w./\-]*`, `dir`,
 	`terminal (?:length|width|pager|datadump|no|exec prompt no-timestamp)(?: \S+)*`,
@@ -63,10 +62,10 @@ var reading = regexp.MustCompile(`^(?:` + strings.Join([]string{
 
 // filing are reading commands that write a file on the device, some always and
 // some with an argument: the bundles for a vendor's support.
-var filing = regexp.MustCompile(`(?i)^(?:show +tech|display +diag)|\blocal-file\b`)
+var filing = pattern(`(?i)^(?:show +tech|display +diag)|\blocal-file\b`)
 
 // filters are what may stand behind a pipe: they only choose lines.
-var filters = regexp.MustCompile(`^(?:no-more|no-pager|nomore|grep .+|include .+|exclude .+|begin .+|display \w+(?: \w+)?|cat)$`)
+var filters = pattern(`^(?:no-more|no-pager|nomore|grep .+|include .+|exclude .+|begin .+|display \w+(?: \w+)?|cat)$`)
 
 // readsOnly tells why a command may not be sent, or nil.
 func readsOnly(command string) error {
@@ -83,14 +82,14 @@ func readsOnly(command string) error {
 	}
 	parts := strings.Split(command, "|")
 	head := strings.TrimSpace(parts[0])
-	if !reading.MatchString(head) {
+	if !reading().MatchString(head) {
 		return fmt.Errorf("command %q is not one of the reading commands", command)
 	}
-	if filing.MatchString(head) {
+	if filing().MatchString(head) {
 		return fmt.Errorf("command %q can write a file on the device", command)
 	}
 	for _, f := range parts[1:] {
-		if !filters.MatchString(strings.TrimSpace(f)) {
+		if !filters().MatchString(strings.TrimSpace(f)) {
 			return fmt.Errorf("command %q: %q is not a filter that only chooses lines", command, strings.TrimSpace(f))
 		}
 	}
@@ -99,8 +98,8 @@ func readsOnly(command string) error {
 
 // What else is typed: none of it is a command that does anything.
 var (
-	keys    = regexp.MustCompile(`\A(?:[ -~]|[\r\n]{1,2}|(?i:\d{1,2}|[ynaqco]|yes|no|ok|accept|agree|continue|quit)[\r\n]{1,2})\z`)
-	enters  = regexp.MustCompile(`\A(?:|\n|\r|\r\n)\z`)
-	leaving = regexp.MustCompile(`\A(?:exit|quit|logout|logoff|bye|end|close)\z`)
-	rising  = regexp.MustCompile(`\A(?:enable(?: \d+)?|super|cli)\z`)
+	keys    = pattern(`\A(?:[ -~]|[\r\n]{1,2}|(?i:\d{1,2}|[ynaqco]|yes|no|ok|accept|agree|continue|quit)[\r\n]{1,2})\z`)
+	enters  = pattern(`\A(?:|\n|\r|\r\n)\z`)
+	leaving = pattern(`\A(?:exit|quit|logout|logoff|bye|end|close)\z`)
+	rising  = pattern(`\A(?:enable(?: \d+)?|super|cli)\z`)
 )

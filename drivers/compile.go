@@ -70,7 +70,7 @@ func (c *compiler) questions(key string, list []askSpec) []question {
 		switch {
 		case a.Answer == "":
 			c.wrong("%s[%d].answer: missing", key, i)
-		case !keys.MatchString(a.Answer):
+		case !keys().MatchString(a.Answer):
 			c.wrong("%s[%d].answer: %q is more than one key, or yes, no or a number with Enter", key, i, a.Answer)
 		}
 		out = append(out, q)
@@ -99,10 +99,10 @@ func compile(name string, s *spec) (*Driver, error) {
 	if d.logout == "" {
 		d.logout = "exit"
 	}
-	if !enters.MatchString(s.Return) {
+	if !enters().MatchString(s.Return) {
 		c.wrong("return: %q is not what an Enter key sends", s.Return)
 	}
-	if !leaving.MatchString(d.logout) {
+	if !leaving().MatchString(d.logout) {
 		c.wrong("logout: %q is not a way to leave", s.Logout)
 	}
 	switch s.Road {
@@ -141,7 +141,7 @@ func compile(name string, s *spec) (*Driver, error) {
 	}
 	if e := s.Enable; e != nil {
 		d.enable = &privilege{run: e.Run, when: c.tail("enable.when", e.When), ask: c.tail("enable.ask", e.Ask), until: c.tail("enable.until", e.Until)}
-		if !rising.MatchString(e.Run) {
+		if !rising().MatchString(e.Run) {
 			c.wrong("enable.run: %q is not a way to become privileged", e.Run)
 		}
 	}

@@ -29,11 +29,11 @@ const fileWord = "file "
 
 // plainFile is a path that needs no quotes. It may be relative: FortiOS calls its
 // configuration sys_config.
-var plainFile = regexp.MustCompile(`\A/?[\w.\-]+(?:[/:][\w.\-]+)*\z`)
+var plainFile = pattern(`\A/?[\w.\-]+(?:[/:][\w.\-]+)*\z`)
 
 // fetchesOnly tells why a file may not be asked for, or nil.
 func fetchesOnly(path string) error {
-	if !plainFile.MatchString(path) || strings.Contains(path, "..") || strings.HasPrefix(path, "-") {
+	if !plainFile().MatchString(path) || strings.Contains(path, "..") || strings.HasPrefix(path, "-") {
 		return fmt.Errorf("%q is no plain path", path)
 	}
 	return nil
@@ -63,20 +63,20 @@ func (c *stepper) got(key string, s stepSpec, each bool) (lines []string) {
 // A backup is a command that writes a file on the device, of one name that nobody
 // else uses, and the one that removes it. No other writing command loads, and these
 // only in a step with also: backup-file: a person has allowed it for the device.
-type backup struct{ save, remove *regexp.Regexp }
+type backup struct{ save, remove func() *regexp.Regexp }
 
 var backups = []backup{
-	{regexp.MustCompile(`\A/system backup save name=belay dont-encrypt=yes\z`), regexp.MustCompile(`\A/file remove belay\.backup\z`)},
-	{regexp.MustCompile(`\A(?:tmsh (?:-q )?)?save sys ucs belay\.ucs\z`), regexp.MustCompile(`\A(?:tmsh (?:-q )?)?delete sys ucs belay\.ucs\z`)},
+	{pattern(`\A/system backup save name=belay dont-encrypt=yes\z`), pattern(`\A/file remove belay\.backup\z`)},
+	{pattern(`\A(?:tmsh (?:-q )?)?save sys ucs belay\.ucs\z`), pattern(`\A(?:tmsh (?:-q )?)?delete sys ucs belay\.ucs\z`)},
 }
 
 // saves is the number of the backup that a command makes, removes that of the one
 // that it takes away again; -1: none.
 func saves(command string) int {
-	return which(command, func(b backup) *regexp.Regexp { return b.save })
+	return which(command, func(b backup) *regexp.Regexp { return b.save() })
 }
 func removes(command string) int {
-	return which(command, func(b backup) *regexp.Regexp { return b.remove })
+	return which(command, func(b backup) *regexp.Regexp { return b.remove() })
 }
 
 func which(command string, part func(backup) *regexp.Regexp) int {

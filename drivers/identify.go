@@ -53,18 +53,18 @@ func (c *compiler) signs(s *identifySpec) Signs {
 	}
 	for i, p := range s.ObjectID {
 		oid := absolute(p)
-		if !objectID.MatchString(oid) {
+		if !objectID().MatchString(oid) {
 			c.wrong("identify.sysObjectID[%d]: %q is no object identifier", i, p)
 		}
 		signs.ObjectIDs = append(signs.ObjectIDs, oid)
 	}
-	if signs.Confirm != "" && !objectID.MatchString(signs.Confirm) {
+	if signs.Confirm != "" && !objectID().MatchString(signs.Confirm) {
 		c.wrong("identify.confirm: %q is no object identifier", s.Confirm)
 	}
 	return signs
 }
 
-var objectID = regexp.MustCompile(`^(?:\.\d+){2,}$`)
+var objectID = pattern(`^(?:\.\d+){2,}$`)
 
 // absolute is an object identifier with a leading dot; one without is below
 // enterprises (1.3.6.1.4.1).

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"belay/configs"
@@ -13,7 +12,7 @@ import (
 	"belay/devices/simulator"
 )
 
-var token = regexp.MustCompile(`<redacted(?::([0-9a-f]+))?>`)
+var token = pattern(`<redacted(?::([0-9a-f]+))?>`)
 
 // Record reads a device and makes a transcript of what it said, each secret
 // replaced by a canary. Terminal sequences and the pager are not in it. The
@@ -46,8 +45,8 @@ func (p *Puller) Record(ctx context.Context, dev devices.Device) (*simulator.Tra
 			return
 		}
 		clean, _ := rules.Apply([]byte(text), key)
-		text = token.ReplaceAllStringFunc(clean.String(), func(tok string) string {
-			canary := "canary" + token.FindStringSubmatch(tok)[1]
+		text = token().ReplaceAllStringFunc(clean.String(), func(tok string) string {
+			canary := "canary" + token().FindStringSubmatch(tok)[1]
 			if !seen[canary] {
 				seen[canary] = true
 				t.Gone = append(t.Gone, canary)

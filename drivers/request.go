@@ -162,7 +162,7 @@ func (c *conversation) run(ctx context.Context, line string, s step) (answer, er
 			return answer{}, fmt.Errorf("%s: answer of more than %d MB", line, maxAnswer>>20)
 		case seen[next]:
 			return answer{}, &devices.Error{Kind: devices.Refused, Op: "read on", Err: fmt.Errorf("%s: its pages go round in a circle", line)}
-		case len(pages) > 0 && (word.MatchString(next) || asksOnly(next, s.http.body) != nil): // the device's own words are filled in with nothing of ours
+		case len(pages) > 0 && (word().MatchString(next) || asksOnly(next, s.http.body) != nil): // the device's own words are filled in with nothing of ours
 			return answer{}, &devices.Error{Kind: devices.Refused, Op: "read on", Err: errors.New("the next page is not to be had by a request that only reads")}
 		}
 		seen[next] = true
@@ -249,7 +249,7 @@ func (c *conversation) write(line string, headers, more map[string]string, body 
 	r := http.Request{Method: method, Idle: c.idle, Headers: map[string]string{}}
 	var odd error
 	put := func(text string, how func(string) string) string {
-		return word.ReplaceAllStringFunc(text, func(w string) string {
+		return word().ReplaceAllStringFunc(text, func(w string) string {
 			value, ok := c.value(w)
 			if !ok {
 				odd = &devices.Error{Kind: devices.Usage, Op: "ask", Err: fmt.Errorf("%s wants %s, which is not known", line, w), Hint: "the inventory's entry needs serials, and its login a user and a password"}
@@ -284,7 +284,7 @@ func (c *conversation) write(line string, headers, more map[string]string, body 
 }
 
 // word is what is filled in. A brace of JSON is none.
-var word = regexp.MustCompile(`\{(?:user|password|token|serial|name)\}`)
+var word = pattern(`\{(?:user|password|token|serial|name)\}`)
 
 // plainPath writes a path as it may stand on the line; driver files stay legible.
 var plainPath = strings.NewReplacer("<", "%3C", ">", "%3E", " ", "%20", `"`, "%22", "[", "%5B", "]", "%5D", "'", "%27")

@@ -12,23 +12,23 @@ import (
 )
 
 // How a request line may look: nothing in it reaches another host.
-var requestLine = regexp.MustCompile(`\A(?:GET|POST) /(?:[A-Za-z0-9._~\-{}=?&<>"' %:,\[\]/])*\z`)
+var requestLine = pattern(`\A(?:GET|POST) /(?:[A-Za-z0-9._~\-{}=?&<>"' %:,\[\]/])*\z`)
 
 // posting are the requests with POST that only read, or make something for
 // reading that goes away by itself, each with the body that makes it one: others
 // of the same path may do anything. Whatever is not here does not load.
-var posting = []struct{ line, body *regexp.Regexp }{
+var posting = []struct{ line, body func() *regexp.Regexp }{
 	{ // FortiOS 7
-		regexp.MustCompile(`\APOST /api/v2/monitor/system/config/backup(?:\?(?:&?(?:scope=global|destination=file))+)?\z`),
-		regexp.MustCompile(`\A\z`),
+		pattern(`\APOST /api/v2/monitor/system/config/backup(?:\?(?:&?(?:scope=global|destination=file))+)?\z`),
+		pattern(`\A\z`),
 	},
 	{ // UniFi Network: without a time series; the next one takes its place
-		regexp.MustCompile(`\APOST (?:/proxy/network)?/api/s/[A-Za-z0-9._\-]+/cmd/backup\z`),
-		regexp.MustCompile(`\A\{"cmd": "backup", "days": 0\}\z`),
+		pattern(`\APOST (?:/proxy/network)?/api/s/[A-Za-z0-9._\-]+/cmd/backup\z`),
+		pattern(`\A\{"cmd": "backup", "days": 0\}\z`),
 	},
 	{ // SFOS: <Set> and <Remove> are what acts
-		regexp.MustCompile(`\APOST /webconsole/APIController\z`),
-		regexp.MustCompile(`\Areqxml=<Request>` + sophosLogin + `<Get>(?:<\w+></\w+>)+</Get></Request>\z`),
+		pattern(`\APOST /webconsole/APIController\z`),
+		pattern(`\Areqxml=<Request>` + sophosLogin + `<Get>(?:<\w+></\w+>)+</Get></Request>\z`),
 	},
 }
 
@@ -37,7 +37,7 @@ const sophosLogin = `<Login><Username>\{user\}</Username><Password>\{password\}<
 // onlyPosts tells whether a request with POST is one that only reads.
 func onlyPosts(line, body string) bool {
 	for _, p := range posting {
-		if p.line.MatchString(line) && p.body.MatchString(body) {
+		if p.line().MatchString(line) && p.body().MatchString(body) {
 			return true
 		}
 	}
@@ -46,14 +46,14 @@ func onlyPosts(line, body string) bool {
 
 // entering and leaving open and close a session; nothing else may.
 var (
-	entering = regexp.MustCompile(`\APOST (?:` + strings.Join([]string{
+	entering = pattern(`\APOST (?:` + strings.Join([]string{
 		`/api/sonicos/auth`,
 		`/api/\?type=keygen`,
 		`/api/auth/login`, `/api/login`, // UniFi
 		`/wsg/api/public/v\d+_\d+/serviceTicket`,
 		`/webconsole/APIController`, // with the login alone
 	}, `|`) + `)\z`)
-	departing = regexp.MustCompile(`\A(?:` + strings.Join([]string{
+	departing = pattern(`\A(?:` + strings.Join([]string{
 		`DELETE /api/sonicos/auth`,
 		`POST /api/auth/logout`, `POST /api/logout`,
 		`DELETE /wsg/api/public/v\d+_\d+/serviceTicket`,
@@ -63,22 +63,22 @@ var (
 // A GET that acts is told by its words: those of the path, and the values of what
 // says what is to be done.
 var (
-	acting = regexp.MustCompile(`(?i)\A(?:re(?:boot|start|set|store|load|voke|move|fresh|vert)|delete|erase|wipe|import|upload|commit|save|apply|install|upgrade|update|set|add|create|edit|write|shutdown|poweroff|halt|logout|toggle|enable|disable|blink\w*|execute|exec|run|flush|clear)\z`)
-	doing  = regexp.MustCompile(`(?i)\A(?:action|cmd|command|op|operation|do|method|type|mode)\z`)
-	looks  = regexp.MustCompile(`\A(?:show|get|list|export|version|config|configuration)\z`)
-	shown  = regexp.MustCompile(`\A<show>(?:</?[a-z\-]+/?>)+</show>\z`) // PAN-OS: a command as elements
+	acting = pattern(`(?i)\A(?:re(?:boot|start|set|store|load|voke|move|fresh|vert)|delete|erase|wipe|import|upload|commit|save|apply|install|upgrade|update|set|add|create|edit|write|shutdown|poweroff|halt|logout|toggle|enable|disable|blink\w*|execute|exec|run|flush|clear)\z`)
+	doing  = pattern(`(?i)\A(?:action|cmd|command|op|operation|do|method|type|mode)\z`)
+	looks  = pattern(`\A(?:show|get|list|export|version|config|configuration)\z`)
+	shown  = pattern(`\A<show>(?:</?[a-z\-]+/?>)+</show>\z`) // PAN-OS: a command as elements
 )
 
 // onlyLooks tells whether what is to be done changes nothing.
 func onlyLooks(what string) bool {
-	return looks.MatchString(what) || shown.MatchString(what) && strings.Count(what, "</show>") == 1
+	return looks().MatchString(what) || shown().MatchString(what) && strings.Count(what, "</show>") == 1
 }
 
 // asksOnly tells why a request may not be sent, or nil.
 func asksOnly(line, body string) error {
 	method, path, _ := strings.Cut(line, " ")
 	switch {
-	case !requestLine.MatchString(line) || strings.Contains(path, "//") || strings.Contains(path, ".."):
+	case !requestLine().MatchString(line) || strings.Contains(path, "//") || strings.Contains(path, ".."):
 		return fmt.Errorf("request %q: want GET /path or POST /path, in plain characters", line)
 	case method == "POST" && !onlyPosts(line, body):
 		return fmt.Errorf("request %q is not one of the requests with POST that only read, with its body", line)
@@ -93,7 +93,7 @@ func asksOnly(line, body string) error {
 		return fmt.Errorf("request %q cannot be read", line)
 	}
 	for part := range strings.SplitSeq(bare, "/") {
-		if acting.MatchString(part) {
+		if acting().MatchString(part) {
 			return fmt.Errorf("request %q could act: it says %q", line, part)
 		}
 	}
@@ -103,7 +103,7 @@ func asksOnly(line, body string) error {
 	}
 	for name, list := range values {
 		for _, v := range list {
-			if acting.MatchString(name) || doing.MatchString(name) && !onlyLooks(v) && (name != "type" || v != "op" || !values.Has("cmd")) {
+			if acting().MatchString(name) || doing().MatchString(name) && !onlyLooks(v) && (name != "type" || v != "op" || !values.Has("cmd")) {
 				return fmt.Errorf("request %q could act: it says %s=%s", line, name, v)
 			}
 		}
@@ -112,7 +112,7 @@ func asksOnly(line, body string) error {
 }
 
 // secretWord is what never stands in a request line: addresses are logged.
-var secretWord = regexp.MustCompile(`\{(?:password|token|user)\}`)
+var secretWord = pattern(`\{(?:password|token|user)\}`)
 
 // api compiles how a session with an API goes.
 func (c *compiler) api(s *spec) *api {
@@ -122,7 +122,7 @@ func (c *compiler) api(s *spec) *api {
 	}
 	a := &api{signOut: h.SignOut, headers: h.Headers, basic: h.Basic, public: h.Cloud, pace: h.Pace, query: h.Query}
 	c.headers("http.headers", h.Headers)
-	if h.SignOut != "" && !departing.MatchString(h.SignOut) {
+	if h.SignOut != "" && !departing().MatchString(h.SignOut) {
 		c.wrong("http.sign_out: %q is not one of the requests that end a session", h.SignOut)
 	}
 	for name, value := range h.Query {
@@ -137,7 +137,7 @@ func (c *compiler) api(s *spec) *api {
 		c.wrong("http.pace: %v requests a second", h.Pace)
 	}
 	if e := h.SignIn; e != nil {
-		if !entering.MatchString(e.Request) {
+		if !entering().MatchString(e.Request) {
 			c.wrong("http.sign_in.request: %q is not one of the requests that open a session", e.Request)
 		}
 		c.headers("http.sign_in.headers", e.Headers)
@@ -159,14 +159,14 @@ func (c *compiler) api(s *spec) *api {
 
 func (c *compiler) headers(key string, list map[string]string) {
 	for name, value := range list {
-		if !headerName.MatchString(name) || strings.ContainsAny(value, "\r\n") {
+		if !headerName().MatchString(name) || strings.ContainsAny(value, "\r\n") {
 			c.wrong("%s: %q is no header", key, name)
 		}
 	}
 }
 
 // Whom a request is for is not a driver's to say.
-var headerName = regexp.MustCompile(`\A(?:Authorization|Accept|Content-Type|Cookie|X-[A-Za-z\-]+)\z`)
+var headerName = pattern(`\A(?:Authorization|Accept|Content-Type|Cookie|X-[A-Za-z\-]+)\z`)
 
 // request compiles what a step asks of an API.
 func (c *compiler) request(key string, s stepSpec, as string, each bool) *request {
@@ -211,7 +211,7 @@ func based(base string, lines commands) commands {
 }
 
 func (c *compiler) requestLine(line, body string, each bool) error {
-	if secretWord.MatchString(line) {
+	if secretWord().MatchString(line) {
 		return errors.New("an address holds neither user nor password nor token: addresses are logged")
 	}
 	for _, w := range []string{"{serial}", "{name}"} {

@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -35,9 +34,9 @@ func (q *request) next(a http.Answer) string {
 // matter: the session goes nowhere else.
 func nextLink(links []string) string {
 	for _, l := range links {
-		for _, m := range link.FindAllStringSubmatch(l, -1) {
+		for _, m := range link().FindAllStringSubmatch(l, -1) {
 			u, err := url.Parse(m[1])
-			if err == nil && rel.MatchString(m[2]) && strings.HasPrefix(u.Path, "/") {
+			if err == nil && rel().MatchString(m[2]) && strings.HasPrefix(u.Path, "/") {
 				return "GET " + u.RequestURI()
 			}
 		}
@@ -46,8 +45,8 @@ func nextLink(links []string) string {
 }
 
 var (
-	link = regexp.MustCompile(`<([^>]*)>((?:\s*;\s*[^,;"]+(?:"[^"]*")?)*)`)
-	rel  = regexp.MustCompile(`(?i);\s*rel\s*=\s*(?:next\b|"(?:[^"]* )?next(?: [^"]*)?")`)
+	link = pattern(`<([^>]*)>((?:\s*;\s*[^,;"]+(?:"[^"]*")?)*)`)
+	rel  = pattern(`(?i);\s*rel\s*=\s*(?:next\b|"(?:[^"]* )?next(?: [^"]*)?")`)
 )
 
 // text is what a person reads of an answer. What is not whole is an error.

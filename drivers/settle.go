@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -100,11 +99,11 @@ func (p *presser) took() bool {
 	return typed
 }
 
-var digits = regexp.MustCompile(`\d+`)
+var digits = pattern(`\d+`)
 
 // samePrompt compares two prompts of one device: some count commands.
 func samePrompt(a, b string) bool {
-	return digits.ReplaceAllString(strings.TrimSpace(a), "0") == digits.ReplaceAllString(strings.TrimSpace(b), "0")
+	return digits().ReplaceAllString(strings.TrimSpace(a), "0") == digits().ReplaceAllString(strings.TrimSpace(b), "0")
 }
 
 // settle reads to a prompt that is the device's own and not a line that looks

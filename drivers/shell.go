@@ -147,7 +147,7 @@ func matchLine(re *regexp.Regexp, line string) bool {
 	return re.MatchString(line) || re.MatchString(bare) || re.MatchString(bare+" ")
 }
 
-var leadingName = regexp.MustCompile(`^(?:[*!^] ?)*(\([^()\n]+\)|[\w.\-@:/~+]+)`)
+var leadingName = pattern(`^(?:[*!^] ?)*(\([^()\n]+\)|[\w.\-@:/~+]+)`)
 
 // baseOf is the part of a prompt that stays the same whatever mode, counter or
 // flag stands beside it: the driver's group (?P<name>…), or else the first word.
@@ -160,14 +160,14 @@ func (s *shell) baseOf(line string) string {
 			}
 		}
 	}
-	if m := leadingName.FindStringSubmatch(line); m != nil {
-		return clock.ReplaceAllString(m[1], "0:0")
+	if m := leadingName().FindStringSubmatch(line); m != nil {
+		return clock().ReplaceAllString(m[1], "0:0")
 	}
 	return line
 }
 
 // clock is the time of day, which some prompts tell.
-var clock = regexp.MustCompile(`\d{1,2}:\d\d(?::\d\d)?`)
+var clock = pattern(`\d{1,2}:\d\d(?::\d\d)?`)
 
 // isPrompt tells whether a line is this device's prompt.
 func (s *shell) isPrompt(line string) bool {
@@ -243,11 +243,11 @@ func (s *shell) below() bool { return s.mute || s.lined }
 // fresh forgets what came before the next command, but for the beginning of a
 // terminal sequence: some devices send several behind their prompt.
 func (s *shell) fresh() {
-	s.buf = append(s.buf[:0], unfinished.Find(s.buf[max(0, len(s.buf)-16):])...)
+	s.buf = append(s.buf[:0], unfinished().Find(s.buf[max(0, len(s.buf)-16):])...)
 	s.pages, s.lined, s.from, s.asked = nil, false, 0, 0
 }
 
-var unfinished = regexp.MustCompile(`\x1b(?:\[[0-9;?]*)?\z`)
+var unfinished = pattern(`\x1b(?:\[[0-9;?]*)?\z`)
 
 // open says who we are where the device asks for it, waits for the first prompt
 // and becomes privileged.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"belay/devices"
 )
@@ -24,14 +25,16 @@ func (c *compiler) signIn(s loginSpec) *credentials {
 }
 
 // commonly is how most devices ask by telnet, where the driver says nothing else.
-var commonly = &credentials{
-	user:     regexp.MustCompile(`(?i)\b(?:user(?: ?name| ?id)?|login(?: name| id)?) ?: ?\z`),
-	password: regexp.MustCompile(`(?i)\bpass(?:word|code|wd)(?: for \S+)? ?: ?\z`),
-}
+var commonly = sync.OnceValue(func() *credentials {
+	return &credentials{
+		user:     regexp.MustCompile(`(?i)\b(?:user(?: ?name| ?id)?|login(?: name| id)?) ?: ?\z`),
+		password: regexp.MustCompile(`(?i)\bpass(?:word|code|wd)(?: for \S+)? ?: ?\z`),
+	}
+})
 
 // reported is what many devices begin a line with behind a login: when there was
 // one before. As far as the colon it reads like a question.
-var reported = regexp.MustCompile(`(?i)\b(?:last|previous|successful|unsuccessful|failed) login ?: ?\z`)
+var reported = pattern(`(?i)\b(?:last|previous|successful|unsuccessful|failed) login ?: ?\z`)
 
 // A stranger is a connection on which nobody has logged in yet.
 type stranger interface{ AsksInTerminal() bool }
@@ -48,7 +51,7 @@ type whois struct {
 // asked tells whether the device asks who we are, and has the answer typed when
 // it stays quiet behind the question: a banner may well speak of a password.
 func (w *whois) asked(tail string, p *presser) (bool, error) {
-	if w.credentials == nil || reported.MatchString(tail) {
+	if w.credentials == nil || reported().MatchString(tail) {
 		return false, nil
 	}
 	keys, told := w.login.Password.Reveal(), &w.password

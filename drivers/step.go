@@ -224,7 +224,7 @@ func (c *stepper) keep(key, name string, each bool) {
 		if c.within {
 			bare = strings.ReplaceAll(bare, outerWord, "a1")
 		}
-		if !distinct.MatchString(strings.Replace(name, outerWord+"-", "", 1)) || c.within != strings.Contains(name, outerWord+"-") {
+		if !distinct().MatchString(strings.Replace(name, outerWord+"-", "", 1)) || c.within != strings.Contains(name, outerWord+"-") {
 			c.wrong("%s: %q wants a word before %s: context-%s.conf; in an each within another, list-%s-%s.json", key, name, eachWord, eachWord, outerWord, eachWord)
 		}
 	}
@@ -234,4 +234,4 @@ func (c *stepper) keep(key, name string, each bool) {
 	c.kept[name] = true
 }
 
-var distinct = regexp.MustCompile(`^[a-z]+-\{each\}`)
+var distinct = pattern(`^[a-z]+-\{each\}`)

@@ -3,7 +3,6 @@ package drivers
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,11 +20,11 @@ type transfer struct {
 	fixed bool // the row is always the same one
 }
 
-var words = regexp.MustCompile(`\{(\w+)\}`)
+var words = pattern(`\{(\w+)\}`)
 
 // put puts words into a text.
 func put(text string, with map[string]string) string {
-	return words.ReplaceAllStringFunc(text, func(w string) string {
+	return words().ReplaceAllStringFunc(text, func(w string) string {
 		if value, ok := with[w[1:len(w)-1]]; ok {
 			return value
 		}
@@ -112,7 +111,7 @@ func (c *compiler) transfer(s *spec) *transfer {
 		}
 	}
 	for _, oid := range []string{t.State.OID, t.State.Why, t.State.Match} {
-		if o := absolute(put(oid, sample(nil))); oid != "" && !objectID.MatchString(o) {
+		if o := absolute(put(oid, sample(nil))); oid != "" && !objectID().MatchString(o) {
 			c.wrong("transfer.state: %q is no object identifier", oid)
 		}
 	}

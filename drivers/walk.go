@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 
 	"belay/configs"
@@ -141,10 +140,10 @@ func (r *walk) fits(a answer, failed bool) error {
 func unknown(text []byte) bool {
 	const most = 4 // lines with something on them
 	lines := bytes.FieldsFunc(text, func(c rune) bool { return c == '\n' })
-	return len(lines) <= most && strange.Match(text)
+	return len(lines) <= most && strange().Match(text)
 }
 
-var strange = regexp.MustCompile(`(?im)^\W*(?:error\b|(?:syntax|parse|command) error\b|(?:invalid|unknown|unrecognized|incomplete|ambiguous|illegal|bad|wrong|unsupported) (?:\w+ )?(?:input|command|token|parameter|argument|keyword|syntax|expression)|.*\b(?:command not found|not recognized|not a valid command|no such command|unknown command|permission denied|not found$))`)
+var strange = pattern(`(?im)^\W*(?:error\b|(?:syntax|parse|command) error\b|(?:invalid|unknown|unrecognized|incomplete|ambiguous|illegal|bad|wrong|unsupported) (?:\w+ )?(?:input|command|token|parameter|argument|keyword|syntax|expression)|.*\b(?:command not found|not recognized|not a valid command|no such command|unknown command|permission denied|not found$))`)
 
 func (r *walk) keep(s step, a answer, which int) error {
 	if slices.ContainsFunc(r.c.Files, func(f configs.File) bool { return f.Name == s.keep }) {
@@ -165,7 +164,7 @@ func (r *walk) keep(s step, a answer, which int) error {
 		r.said = append(r.said, a.text)
 	}
 	agree := 0
-	if message.Match(a.text) || a.open {
+	if message().Match(a.text) || a.open {
 		agree = 2
 	}
 	if s.complete != nil {

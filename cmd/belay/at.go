@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"belay/configs"
@@ -45,7 +46,9 @@ func (w *workspace) stood(ctx context.Context, d devices.Device, t time.Time) (c
 const aTime = `A TIME is 2026-11-21, "2026-11-21 14:00", 2026-11-21T14:00:00Z, 36h or "3 days ago". Without a zone
 it is local time.`
 
-var timeAgo = regexp.MustCompile(`^(\d{1,6}) ?(minute|hour|day|week|month|year)s?( ago)?$`)
+var timeAgo = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\d{1,6}) ?(minute|hour|day|week|month|year)s?( ago)?$`)
+})
 
 // timeOf reads a time as people write it, in the zone of now; ok is false where it
 // is none. A day alone is its end where end is set, else its beginning.
@@ -54,7 +57,7 @@ func timeOf(s string, now time.Time, end bool) (t time.Time, ok bool) {
 	if d, err := time.ParseDuration(s); err == nil && d > 0 {
 		return now.Add(-d), true
 	}
-	if m := timeAgo.FindStringSubmatch(s); m != nil {
+	if m := timeAgo().FindStringSubmatch(s); m != nil {
 		n, err := strconv.Atoi(m[1])
 		switch m[2] {
 		case "minute":

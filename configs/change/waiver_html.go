@@ -1,7 +1,6 @@
 package change
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,8 +41,8 @@ var blocks = strings.Fields("br p div li ul ol dl dt dd tr table hr pre body h1 
 // The marks that mail programs put on what they quote; of the latter, on the
 // line above it.
 var (
-	quoteClass = regexp.MustCompile(`(?i)\b(gmail_quote\w*|yahoo_quoted|protonmail_quote|moz-cite-prefix|moz-forward-container|tutanota_quote|zmail_extra|ms-outlook-mobile-reference-message)\b`)
-	quoteAbove = regexp.MustCompile(`(?i)^(x_)*(divRplyFwdMsg|appendonsend|reply-intro|mail-editor-reference-message-container|OLK_SRC_BODY_SECTION)$`)
+	quoteClass = pattern(`(?i)\b(gmail_quote\w*|yahoo_quoted|protonmail_quote|moz-cite-prefix|moz-forward-container|tutanota_quote|zmail_extra|ms-outlook-mobile-reference-message)\b`)
+	quoteAbove = pattern(`(?i)^(x_)*(divRplyFwdMsg|appendonsend|reply-intro|mail-editor-reference-message-container|OLK_SRC_BODY_SECTION)$`)
 )
 
 func (p *page) line() {
@@ -72,11 +71,11 @@ func (p *page) show(n *html.Node, quotes int, c colors) {
 		if slices.Contains(unshown, n.Data) || unseen(n, style) {
 			return
 		}
-		if quoteAbove.MatchString(attribute(n, "id")) {
+		if quoteAbove().MatchString(attribute(n, "id")) {
 			p.line()
 			p.rest = 1
 		}
-		if n.Data == "blockquote" || n.Data == "q" || strings.EqualFold(attribute(n, "type"), "cite") || quoteClass.MatchString(attribute(n, "class")) {
+		if n.Data == "blockquote" || n.Data == "q" || strings.EqualFold(attribute(n, "type"), "cite") || quoteClass().MatchString(attribute(n, "class")) {
 			p.line()
 			defer p.line()
 			quotes++
@@ -124,8 +123,8 @@ func attribute(n *html.Node, name string) string {
 }
 
 var (
-	styleComment = regexp.MustCompile(`(?s)/\*.*?(\*/|$)`)
-	length       = regexp.MustCompile(`^(-?[\d.]+)(px|pt|em|rem|ex|%|mm|cm|in|vw|vh)?$`)
+	styleComment = pattern(`(?s)/\*.*?(\*/|$)`)
+	length       = pattern(`^(-?[\d.]+)(px|pt|em|rem|ex|%|mm|cm|in|vw|vh)?$`)
 )
 
 // of is the colors within an element.
@@ -157,7 +156,7 @@ func color(s string) string {
 // are only used to write a word so that it is not found: they hide.
 func declarations(s string) map[string]string {
 	style := map[string]string{}
-	for d := range strings.SplitSeq(strings.ToLower(styleComment.ReplaceAllString(s, "")), ";") {
+	for d := range strings.SplitSeq(strings.ToLower(styleComment().ReplaceAllString(s, "")), ";") {
 		name, value, _ := strings.Cut(d, ":")
 		value, _, _ = strings.Cut(value, "!")
 		name = strings.TrimSpace(name)
@@ -190,7 +189,7 @@ func unseen(n *html.Node, style map[string]string) bool {
 // conceals tells whether a declaration hides text, or strikes it out.
 func conceals(name, value string) bool {
 	below := func(most float64) bool {
-		m := length.FindStringSubmatch(value)
+		m := length().FindStringSubmatch(value)
 		if m == nil {
 			return false
 		}
@@ -229,7 +228,7 @@ func conceals(name, value string) bool {
 
 // sheetHides tells whether a rule of a style sheet hides text.
 func sheetHides(sheet string) bool {
-	sheet = styleComment.ReplaceAllString(strings.NewReplacer("<!--", "", "-->", "").Replace(sheet), "")
+	sheet = styleComment().ReplaceAllString(strings.NewReplacer("<!--", "", "-->", "").Replace(sheet), "")
 	for rule := range strings.SplitSeq(sheet, "{") {
 		body, _, _ := strings.Cut(rule, "}")
 		for name, value := range declarations(strings.ReplaceAll(body, `\`, "")) {

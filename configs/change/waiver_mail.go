@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	netmail "net/mail"
-	"regexp"
 	"strings"
 	"time"
 
@@ -204,8 +203,8 @@ func sameAddress(a, b string) bool {
 
 // The forms of a result in an Authentication-Results field (RFC 8601).
 var (
-	authComment = regexp.MustCompile(`\([^()]*\)`)
-	authResult  = regexp.MustCompile(`(?i)(?:^|[;\s])(dmarc|spf|dkim)(?:/\d+)?\s*=\s*([a-z]+)`)
+	authComment = pattern(`\([^()]*\)`)
+	authResult  = pattern(`(?i)(?:^|[;\s])(dmarc|spf|dkim)(?:/\d+)?\s*=\s*([a-z]+)`)
 )
 
 // unauthentic is what the mail servers on the way said against the sender. A
@@ -214,15 +213,15 @@ var (
 func (m Message) unauthentic() Faults {
 	said := map[string]bool{}
 	for _, v := range m.Authentication {
-		for _, r := range authResult.FindAllStringSubmatch(v, -1) {
+		for _, r := range authResult().FindAllStringSubmatch(v, -1) {
 			if strings.EqualFold(r[1]+r[2], "dmarcfail") {
 				said["dmarc=fail"] = true
 			}
 		}
 		for prev := ""; prev != v; { // comments nest
-			prev, v = v, authComment.ReplaceAllString(v, " ")
+			prev, v = v, authComment().ReplaceAllString(v, " ")
 		}
-		for _, r := range authResult.FindAllStringSubmatch(v, -1) {
+		for _, r := range authResult().FindAllStringSubmatch(v, -1) {
 			said[strings.ToLower(r[1]+"="+r[2])] = true
 		}
 	}

@@ -1,19 +1,18 @@
 package change
 
 import (
-	"regexp"
 	"strings"
 )
 
 // What stands above a quote, in the languages that mail programs speak most. It
 // only ever makes a text count as quoted, never the other way round.
 var (
-	attribution = regexp.MustCompile(`(?i)^(on\b.{6,}\bwrote|am\b.{6,}\bschrieb\b.*|le\b.{6,}\ba écrit|el\b.{6,}\bescribió|il\b.{6,}\bha scritto|op\b.{6,}\bschreef\b.*|em\b.{6,}\bescreveu)\s*:$`)
-	separator   = regexp.MustCompile(`(?i)^(-{2,}.*\b(original|originalnachricht|ursprüngliche|forwarded|weitergeleitete|d'origine|transféré|original message)\b.*-{2,}|begin forwarded message:)$`)
-	rule        = regexp.MustCompile(`^[-_=*]{3,}\s*\pL.*[-_=*]{3,}$`)     // around a few words of any language
-	headField   = regexp.MustCompile(`^\*?\pL[\pL .'-]{0,20}\s?:\*?\s+\S`) // of any language: three in a row, with an address
-	headFrom    = regexp.MustCompile(`(?i)^\*?(from|von|de|da|van|fra|från)\s?:\*?\s+\S`)
-	headSent    = regexp.MustCompile(`(?i)^\*?(sent|date|gesendet|datum|envoyé|fecha|enviado|enviada|inviato|data|verzonden|sendt|skickat)\s?:\*?\s+\S`)
+	attribution = pattern(`(?i)^(on\b.{6,}\bwrote|am\b.{6,}\bschrieb\b.*|le\b.{6,}\ba écrit|el\b.{6,}\bescribió|il\b.{6,}\bha scritto|op\b.{6,}\bschreef\b.*|em\b.{6,}\bescreveu)\s*:$`)
+	separator   = pattern(`(?i)^(-{2,}.*\b(original|originalnachricht|ursprüngliche|forwarded|weitergeleitete|d'origine|transféré|original message)\b.*-{2,}|begin forwarded message:)$`)
+	rule        = pattern(`^[-_=*]{3,}\s*\pL.*[-_=*]{3,}$`)     // around a few words of any language
+	headField   = pattern(`^\*?\pL[\pL .'-]{0,20}\s?:\*?\s+\S`) // of any language: three in a row, with an address
+	headFrom    = pattern(`(?i)^\*?(from|von|de|da|van|fra|från)\s?:\*?\s+\S`)
+	headSent    = pattern(`(?i)^\*?(sent|date|gesendet|datum|envoyé|fecha|enviado|enviada|inviato|data|verzonden|sendt|skickat)\s?:\*?\s+\S`)
 )
 
 // apart parts what a sender wrote from what is quoted. A doubtful line counts as
@@ -41,19 +40,19 @@ func quoteBegins(lines []string) bool {
 	switch {
 	case first == "":
 		return false
-	case replyBegins(lines), separator.MatchString(first), rule.MatchString(first):
+	case replyBegins(lines), separator().MatchString(first), rule().MatchString(first):
 		return true
-	case headField.MatchString(first) && strings.Contains(first, "@") && len(lines) > 2 && headField.MatchString(strings.TrimSpace(lines[1])) && headField.MatchString(strings.TrimSpace(lines[2])):
+	case headField().MatchString(first) && strings.Contains(first, "@") && len(lines) > 2 && headField().MatchString(strings.TrimSpace(lines[1])) && headField().MatchString(strings.TrimSpace(lines[2])):
 		return true
-	case headFrom.MatchString(first):
+	case headFrom().MatchString(first):
 		for _, l := range lines[1:min(5, len(lines))] {
-			if headSent.MatchString(strings.TrimSpace(folded(l))) {
+			if headSent().MatchString(strings.TrimSpace(folded(l))) {
 				return true
 			}
 		}
 	}
 	for n := 1; n <= min(4, len(lines)); n++ { // long ones are wrapped
-		if attribution.MatchString(strings.TrimSpace(folded(strings.Join(lines[:n], " ")))) {
+		if attribution().MatchString(strings.TrimSpace(folded(strings.Join(lines[:n], " ")))) {
 			// A program that marks each quoted line leaves what follows the quote
 			// to the sender; one that marks none leaves nothing.
 			next := firstWords(lines[n:])

@@ -119,7 +119,7 @@ func privateKey(text []byte, at, lineStart, lineEnd int) (span, bool) {
 		body = body[:next]
 	}
 	if last := bytes.Index(body, []byte("-----END ")); last >= 0 {
-		if inside := token.ReplaceAll(body[:last], nil); len(inside) < last && len(bytes.TrimSpace(inside)) == 0 {
+		if inside := token().ReplaceAll(body[:last], nil); len(inside) < last && len(bytes.TrimSpace(inside)) == 0 {
 			return span{}, false // a rule has hidden the inside
 		}
 		after := body[last+len("-----END "):]

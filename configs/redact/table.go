@@ -85,7 +85,7 @@ func (r *reading) hide(start, end int) {
 			r.spans = append(r.spans, span{start: at, end: to})
 		}
 	}
-	for _, t := range token.FindAllIndex(r.text[start:end], -1) {
+	for _, t := range token().FindAllIndex(r.text[start:end], -1) {
 		part(start + t[0])
 		at = start + t[1]
 	}

@@ -8,10 +8,11 @@ import (
 	"hash"
 	"regexp"
 	"slices"
+	"sync"
 )
 
 // token is what stands in a clean text where a secret was.
-var token = regexp.MustCompile(`<redacted(?::[0-9a-f]{8})?>`)
+var token = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`<redacted(?::[0-9a-f]{8})?>`) })
 
 // tokenStart begins every token.
 const tokenStart = "<redacted"
@@ -79,7 +80,7 @@ func settle(text []byte, spans []span) []span {
 	}
 	var tokens [][]int
 	if bytes.Contains(text, []byte(tokenStart)) {
-		tokens = token.FindAllIndex(text, -1)
+		tokens = token().FindAllIndex(text, -1)
 	}
 	kept := spans[:0:0]
 	for _, s := range spans {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -82,13 +83,15 @@ func light(spans []span, t time.Time) (_ time.Time, ok bool) {
 }
 
 var (
-	timesForm = regexp.MustCompile(`^([01]\d|2[0-4]):([0-5]\d)\s*-\s*([01]\d|2[0-4]):([0-5]\d)$`)
-	daysForm  = regexp.MustCompile(`^[A-Za-z]{3}(\s*[-,]\s*[A-Za-z]{3})*`)
+	timesForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^([01]\d|2[0-4]):([0-5]\d)\s*-\s*([01]\d|2[0-4]):([0-5]\d)$`)
+	})
+	daysForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z]{3}(\s*[-,]\s*[A-Za-z]{3})*`) })
 )
 
 // parseTimes reads "01:00-05:00".
 func parseTimes(text string) (span, error) {
-	m := timesForm.FindStringSubmatch(strings.TrimSpace(text))
+	m := timesForm().FindStringSubmatch(strings.TrimSpace(text))
 	if m == nil {
 		return span{}, errors.New("these are no two times of the day")
 	}
@@ -114,7 +117,7 @@ func parseBlackout(text string) (span, error) {
 		return parseDates(text)
 	}
 	s := span{days: allDays, end: 24 * 60}
-	names := daysForm.FindString(text)
+	names := daysForm().FindString(text)
 	if rest := strings.TrimSpace(text[len(names):]); rest != "" || names == "" {
 		var err error
 		if s, err = parseTimes(rest); err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/leodido/go-syslog/v4/ciscoios"
@@ -26,7 +27,7 @@ func (l *Listeners) message(from netip.Addr, raw []byte) {
 }
 
 // priority is what RFC 3164 and RFC 5424 begin a message with.
-var priority = regexp.MustCompile(`^<\d{1,3}>(?:1 )?\s*`)
+var priority = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^<\d{1,3}>(?:1 )?\s*`) })
 
 // text is a message without its priority. The header stays: which part of it is
 // a header, a tag or a counter every vendor sees otherwise, and the drivers'
@@ -35,7 +36,7 @@ func text(raw []byte) string {
 	if len(raw) > longest {
 		raw = raw[:longest]
 	}
-	said := strings.ToValidUTF8(string(priority.ReplaceAll(raw, nil)), "\ufffd")
+	said := strings.ToValidUTF8(string(priority().ReplaceAll(raw, nil)), "\ufffd")
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
@@ -59,7 +60,7 @@ func host(raw []byte) (name string) {
 		}
 	}()
 	header := raw[:min(len(raw), mostHeader)]
-	if bytes.HasPrefix(priority.Find(header), []byte("<")) && bytes.HasSuffix(priority.Find(header), []byte("1 ")) {
+	if bytes.HasPrefix(priority().Find(header), []byte("<")) && bytes.HasSuffix(priority().Find(header), []byte("1 ")) {
 		if m, _ := rfc5424.NewParser(rfc5424.WithBestEffort()).Parse(header); m != nil {
 			if s, ok := m.(*rfc5424.SyslogMessage); ok && s.Hostname != nil {
 				return *s.Hostname
@@ -69,7 +70,7 @@ func host(raw []byte) (name string) {
 	}
 	// Cisco counts its messages, names itself after that only when told to, and
 	// gives thousandths of seconds: "<189>123: sw1: *Mar  1 00:01:02.003: %SYS-5-…".
-	if s := origin.FindSubmatch(header); s != nil {
+	if s := origin().FindSubmatch(header); s != nil {
 		return string(s[1])
 	}
 	for _, counted := range []bool{false, true} {
@@ -86,4 +87,6 @@ func host(raw []byte) (name string) {
 }
 
 // origin is Cisco's "logging origin-id": a name between the counters and the time.
-var origin = regexp.MustCompile(`^<\d{1,3}>(?:\d+: )+([A-Za-z][\w.\-]*): [*.]?(?:\d{4} )?[A-Z][a-z]{2} `)
+var origin = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^<\d{1,3}>(?:\d+: )+([A-Za-z][\w.\-]*): [*.]?(?:\d{4} )?[A-Z][a-z]{2} `)
+})

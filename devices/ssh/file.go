@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +35,7 @@ var errNoSFTP = errors.New("the device does not speak SFTP")
 // How long and how much is out's to bound; when ctx is over the whole connection
 // is closed.
 func (c *Client) Get(ctx context.Context, path string, out io.Writer) error {
-	if !plainPath.MatchString(path) {
+	if !plainPath().MatchString(path) {
 		return &devices.Error{Kind: devices.Usage, Op: "fetch a file from", Device: c.reached.Address, Err: fmt.Errorf("%q is no plain path", path)}
 	}
 	defer context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx)) })()
@@ -60,7 +59,7 @@ func (c *Client) Get(ctx context.Context, path string, out io.Writer) error {
 }
 
 // plainPath is what needs no quotes in any shell, and is no option.
-var plainPath = regexp.MustCompile(`^[\w./:][\w./:\-]*$`)
+var plainPath = pattern(`^[\w./:][\w./:\-]*$`)
 
 // A duct is a channel as the SFTP client wants it; what comes counts as a sign of
 // life. Close lets the device end the channel, as OpenSSH's clients do: Dropbear
@@ -107,7 +106,7 @@ func (c *Client) bySFTP(ctx context.Context, path string, out io.Writer) error {
 	}
 	err = c.download(client, path, out)
 	if _, declined := errors.AsType[*fs.PathError](err); err == nil || declined {
-		_ = client.Close()
+		go func() { _ = client.Close() }() // which waits until the device has closed the channel, or for ever
 		c.ended(exits)
 	}
 	return err
@@ -244,7 +243,7 @@ func (c *Client) scpHeader(ch io.Writer, in *bufio.Reader, path string) (size in
 			}
 			continue
 		}
-		m := scpLine.FindSubmatch(line)
+		m := scpLine().FindSubmatch(line)
 		if kind != 'C' || m == nil {
 			return 0, errors.New("the device does not speak SCP: it announces no file")
 		}
@@ -252,7 +251,7 @@ func (c *Client) scpHeader(ch io.Writer, in *bufio.Reader, path string) (size in
 	}
 }
 
-var scpLine = regexp.MustCompile(`^[0-7]{3,4} (\d{1,15}) `)
+var scpLine = pattern(`^[0-7]{3,4} (\d{1,15}) `)
 
 // said is what the device says on one line, or the beginning of a longer one, fit to
 // be shown.

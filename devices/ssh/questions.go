@@ -35,25 +35,25 @@ const secretWord = `pass ?(?:word|wort|phrase)|kennwort|mot de passe|contrase|se
 // is none that the login's password could answer.
 var meanings = []struct {
 	of      question
-	pattern *regexp.Regexp
+	pattern func() *regexp.Regexp
 }{
-	{changeQuestion, regexp.MustCompile(`\b(?:new|old|current|change|changed|retype|re-?enter|re-?type|repeat|confirm|again|verify|update|neues|altes|nouveau|nueva)\b.*(?:` + secretWord + `)`)},
-	{changeQuestion, regexp.MustCompile(`(?:` + secretWord + `)(?:.*\b(?:again|expired)\b| change| confirmation)`)},
-	{unknownQuestion, regexp.MustCompile(`one.?time|\botp\b|\btoken\b|\bpin\b|passcode|verification|two.?factor|2fa|\bduo\b`)},
-	{passwordQuestion, regexp.MustCompile(secretWord)},
-	{consentQuestion, regexp.MustCompile(`\byes\b\W+no\b|\byes\b.*\bor\b.*\bno\b|\b(?:accept|agree|acknowledge|consent)\b.*\byes\b`)},
-	{consentKey, regexp.MustCompile(`\by\s*[/|]\s*n\b`)},
-	{userQuestion, regexp.MustCompile(`^(?:enter |your |please enter )*(?:the |your )?(?:user(?:\s?name|\s?id)?|login(?:\s?(?:name|as|id))?|account(?: name)?|benutzer(?:name)?|usuario|utilisateur|identifiant)\b`)},
+	{changeQuestion, pattern(`\b(?:new|old|current|change|changed|retype|re-?enter|re-?type|repeat|confirm|again|verify|update|neues|altes|nouveau|nueva)\b.*(?:` + secretWord + `)`)},
+	{changeQuestion, pattern(`(?:` + secretWord + `)(?:.*\b(?:again|expired)\b| change| confirmation)`)},
+	{unknownQuestion, pattern(`one.?time|\botp\b|\btoken\b|\bpin\b|passcode|verification|two.?factor|2fa|\bduo\b`)},
+	{passwordQuestion, pattern(secretWord)},
+	{consentQuestion, pattern(`\byes\b\W+no\b|\byes\b.*\bor\b.*\bno\b|\b(?:accept|agree|acknowledge|consent)\b.*\byes\b`)},
+	{consentKey, pattern(`\by\s*[/|]\s*n\b`)},
+	{userQuestion, pattern(`^(?:enter |your |please enter )*(?:the |your )?(?:user(?:\s?name|\s?id)?|login(?:\s?(?:name|as|id))?|account(?: name)?|benutzer(?:name)?|usuario|utilisateur|identifiant)\b`)},
 }
 
 // address is user@host as some prompts name it; its words say nothing.
-var address = regexp.MustCompile(`\S*@\S*`)
+var address = pattern(`\S*@\S*`)
 
 // sort tells what a question is about.
 func sort(text string) question {
-	text = strings.TrimSpace(address.ReplaceAllString(strings.ToLower(text), ""))
+	text = strings.TrimSpace(address().ReplaceAllString(strings.ToLower(text), ""))
 	for _, m := range meanings {
-		if m.pattern.MatchString(text) {
+		if m.pattern().MatchString(text) {
 			return m.of
 		}
 	}

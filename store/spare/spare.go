@@ -35,6 +35,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"belay/devices"
@@ -97,8 +98,8 @@ func (m Manifest) sum() (string, error) {
 }
 
 var (
-	manifestName = regexp.MustCompile(`^manifest-(\d{6,9})\.json$`)
-	digestForm   = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	manifestName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^manifest-(\d{6,9})\.json$`) })
+	digestForm   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{64}$`) })
 )
 
 func nameOf(number int) string { return fmt.Sprintf("manifest-%06d.json", number) }
@@ -116,7 +117,7 @@ func Numbers(folder string) ([]int, error) {
 	var numbers []int
 	for _, e := range entries {
 		name := e.Name()
-		if m := manifestName.FindStringSubmatch(name); m != nil {
+		if m := manifestName().FindStringSubmatch(name); m != nil {
 			n, err := strconv.Atoi(m[1])
 			if err != nil {
 				return nil, err
@@ -189,7 +190,7 @@ func parse(data []byte) (Manifest, error) {
 	}
 	seen := map[string]bool{}
 	for _, f := range m.Files {
-		if !filepath.IsLocal(filepath.FromSlash(f.Path)) || path.Clean(f.Path) != f.Path || seen[f.Path] || !digestForm.MatchString(f.SHA256) || f.Size < 0 {
+		if !filepath.IsLocal(filepath.FromSlash(f.Path)) || path.Clean(f.Path) != f.Path || seen[f.Path] || !digestForm().MatchString(f.SHA256) || f.Size < 0 {
 			return Manifest{}, damaged(fmt.Errorf("it names a file that cannot be: %q", f.Path))
 		}
 		seen[f.Path] = true

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -81,7 +82,7 @@ func Begin(folder string) (_ *Taking, err error) {
 // Scratch is a place on the same disk for what is copied there before it is Moved.
 func (t *Taking) Scratch() string { return filepath.Join(t.folder, "copying") }
 
-var immutable = regexp.MustCompile(`/objects/pack/pack-[0-9a-f]{40}\.(pack|idx)$`)
+var immutable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`/objects/pack/pack-[0-9a-f]{40}\.(pack|idx)$`) })
 
 // Copy adds a file of the data folder. A pack of git that the backup before has
 // under this name and size is not read again: its name stands for what it holds.
@@ -95,7 +96,7 @@ func (t *Taking) Copy(ctx context.Context, path, from string) error {
 	if err != nil {
 		return err
 	}
-	if old, ok := t.before[path]; ok && old.Size == info.Size() && immutable.MatchString("/"+path) {
+	if old, ok := t.before[path]; ok && old.Size == info.Size() && immutable().MatchString("/"+path) {
 		if kept, err := os.Stat(contentOf(t.folder, old.SHA256)); err == nil && kept.Size() == old.Size {
 			return t.add(old)
 		}

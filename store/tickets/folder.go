@@ -10,6 +10,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -223,18 +224,18 @@ func (a act) unwritten(path string, err error) *devices.Error {
 }
 
 var (
-	fits = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+	fits = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`) })
 
 	// What Windows keeps for itself, with any ending.
-	kept = regexp.MustCompile(`^(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`)
-	odd  = regexp.MustCompile(`[^A-Za-z0-9-]+`)
+	kept = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`) })
+	odd  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^A-Za-z0-9-]+`) })
 )
 
 // fit is s where s can be a file's name, and else something like it with a digest.
 func fit(s string) string {
-	if fits.MatchString(s) && !kept.MatchString(s) && !strings.HasSuffix(s, ".") {
+	if fits().MatchString(s) && !kept().MatchString(s) && !strings.HasSuffix(s, ".") {
 		return s
 	}
-	like := strings.Trim(odd.ReplaceAllString(s, "_"), "_-")
+	like := strings.Trim(odd().ReplaceAllString(s, "_"), "_-")
 	return strings.TrimPrefix(like[:min(len(like), 60)]+"-"+configs.Digest([]byte(s))[:12], "-")
 }

@@ -111,10 +111,10 @@ func TestOddTicketsAndKeysBecomeNames(t *testing.T) {
 			t.Errorf("%q and %q are both %q", s, other, f)
 		}
 		seen[f] = s
-		if !fits.MatchString(f) || kept.MatchString(f) || !filepath.IsLocal(f) || strings.Contains(f, "/") {
+		if !fits().MatchString(f) || kept().MatchString(f) || !filepath.IsLocal(f) || strings.Contains(f, "/") {
 			t.Errorf("%q became %q", s, f)
 		}
-		if fits.MatchString(s) && !kept.MatchString(s) && !strings.HasSuffix(s, ".") && f != s {
+		if fits().MatchString(s) && !kept().MatchString(s) && !strings.HasSuffix(s, ".") && f != s {
 			t.Errorf("%q became %q for no reason", s, f)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"sync"
 
 	"belay/devices"
 )
@@ -26,8 +27,8 @@ func (f Fields) Login(name string) devices.Login {
 }
 
 var (
-	loginForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/@-]{0,199}$`)
-	fieldForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,49}$`)
+	loginForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/@-]{0,199}$`) })
+	fieldForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9_]{0,49}$`) })
 )
 
 func (v *Vault) loginsFile() string { return filepath.Join(v.dir, "logins.age") }
@@ -51,7 +52,7 @@ func (v *Vault) Names(ctx context.Context) ([]string, error) {
 // Set keeps one field of a login; an empty secret removes the field.
 func (v *Vault) Set(ctx context.Context, name, field string, value devices.Secret) error {
 	op := "keep login " + name
-	if !loginForm.MatchString(name) || !fieldForm.MatchString(field) {
+	if !loginForm().MatchString(name) || !fieldForm().MatchString(field) {
 		return failed(op, &devices.Error{Kind: devices.Usage, Err: errors.New("a login's name is of letters, digits and . _ / @ -, its field of small letters, digits and _")})
 	}
 	return failed(op, v.changeLogins(ctx, func(all map[string]Fields) {
