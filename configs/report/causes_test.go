@@ -49,6 +49,15 @@ func TestEachCauseIsToldOnce(t *testing.T) {
 			report.Input{Devices: []devices.Device{fw}, Newest: map[devices.ID]configs.Checked{fw.ID(): with(denied, `login "acme/fw" (user "belay") refused`)}},
 			[]string{`its login (user "belay") refused`}, []string{`"it"`},
 		},
+		"logins that were refused": { // a command for the site would leave out what rests
+			report.Input{Devices: []devices.Device{fw, sw}, Newest: map[devices.ID]configs.Checked{fw.ID(): with(denied, "no"), sw.ID(): with(denied, "no")},
+				Rests: []report.Rest{{Device: fw.ID(), Site: "acme/hq", Since: now.Add(-time.Hour), Until: now.Add(12 * time.Hour)}}},
+			[]string{"put the login right first", "belay capture acme/fw acme/sw\n"}, []string{"--site"},
+		},
+		"logins that were refused, and nothing rests any more": {
+			report.Input{Devices: []devices.Device{fw, sw}, Newest: map[devices.ID]configs.Checked{fw.ID(): with(denied, "no"), sw.ID(): with(denied, "no")}},
+			[]string{"belay capture --customer acme --site hq\n"}, []string{"put the login right"},
+		},
 		"a full disk": {
 			report.Input{Disk: "1.0 GB are free", Alarms: []configs.Alarm{{Cause: configs.AlarmDisk, What: "too little room", At: now}}},
 			[]string{"1.0 GB are free"}, []string{"too little room"},

@@ -160,10 +160,15 @@ func (m *maker) tell(g []finding, rests map[string]Rest) {
 			l.Next = "belay devices trust " + strings.Join(l.Devices, " ")
 			m.keys = append(m.keys, g...)
 		}
+		said := l.What
 		for _, f := range g {
 			l.What += m.rested(rests, string(f.device.ID()), len(g) > 1, f.device.Name)
 		}
 		l.What += m.rested(rests, d.SiteKey(), true, "the site")
+		if l.What != said && !g[0].wrongKey() { // only who names a device that rests has it asked
+			l.What += "; put the login right first"
+			l.Next = "belay capture " + strings.Join(l.Devices, " ")
+		}
 	}
 	m.add(l)
 }
