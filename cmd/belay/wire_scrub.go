@@ -36,7 +36,7 @@ func (w *workspace) openScrub(alarms configs.Alarms) *scrub.Scrub {
 			rack{"papers", small, w.rereadPapers, nil},
 			rack{"changes", small, w.rereadChanges, nil},
 			rack{"ledger", small, w.rereadLedger, nil},
-			rack{"remote", small, w.askRemote, nil},
+			rack{"remote", w.atRemote, w.askRemote, nil},
 			rack{"attachments", small, w.askAttachments, w.stillMissing},
 		},
 	}
@@ -285,20 +285,48 @@ func (w *workspace) rereadLedger(ctx context.Context, customer, _ string) iter.S
 // settled is how long a capture takes at most until what it kept is in the remote.
 const settled = time.Hour
 
-func (w *workspace) askRemote(ctx context.Context, customer, _ string) iter.Seq2[scrub.Piece, error] {
+// atRemote is about what the remote has to give: what it takes here.
+func (w *workspace) atRemote(customer string) (int64, error) {
+	n, err := small(customer)
+	if customer == "" || !w.store.HasRemote(customer) {
+		return n, err
+	}
+	history, err := w.store.Bytes(customer)
+	return n + history, err
+}
+
+// remoteAsked is the place behind the remote's references: what is left is to have
+// it give what they name. remoteObjects is what those are known by.
+const (
+	remoteAsked   = "asked"
+	remoteObjects = "objects"
+)
+
+// askRemote asks a customer's remote for its references, which costs little, and
+// then has it give all that they name, once in a pass.
+func (w *workspace) askRemote(ctx context.Context, customer, after string) iter.Seq2[scrub.Piece, error] {
 	if customer == "" {
 		return nothing
 	}
-	said, ok, err := w.store.Ask(ctx, customer, w.now().Add(-settled))
-	if !ok && err == nil {
-		return nothing
-	}
 	return func(yield func(scrub.Piece, error) bool) {
-		if err != nil {
-			yield(scrub.Piece{}, err)
-			return
+		place := ""
+		if after != remoteAsked {
+			said, ok, err := w.store.Ask(ctx, customer, w.now().Add(-settled))
+			if err != nil {
+				yield(scrub.Piece{}, err)
+				return
+			}
+			place = " " + said.Place
+			if !ok || !yield(scrub.Piece{At: remoteAsked, Key: "remote", What: "the remote" + place, Problems: said.Missing, Elsewhere: true}, nil) {
+				return
+			}
 		}
-		yield(scrub.Piece{Key: "remote", What: "the remote " + said.Place, Problems: said.Missing, Elsewhere: true, Through: 1}, nil)
+		for p, err := range w.store.RereadRemote(ctx, customer) {
+			piece := scrub.Piece{Key: p.Name, Through: p.Through, Bytes: p.Bytes, Problems: p.Problems, Elsewhere: true, What: "what the remote" + place + " of " + customer + " holds"}
+			if !yield(piece, err) || err != nil {
+				return
+			}
+		}
 	}
 }
 

@@ -37,6 +37,8 @@ func (w *workspace) copyHere() scrub.Finder {
 				}
 			}
 			return nil, nil
+		case d.Shelf == "remote" && d.Key == remoteObjects:
+			return []string{"here, which belay verify reads: put the remote's repository aside and an empty one in its place (git init --bare), and belay verify sends all of it"}, nil
 		case d.Shelf == "remote":
 			return []string{"here: belay verify pushes again what the remote lacks, and reads what is here"}, nil
 		case d.Shelf != "versions" || len(v.Files) == 0:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -28,6 +27,19 @@ type Remote struct {
 }
 
 const pushTimeout = 2 * time.Minute
+
+func (r Remote) timeout() time.Duration {
+	if r.Timeout == 0 {
+		return pushTimeout
+	}
+	return r.Timeout
+}
+
+// HasRemote tells whether one is set up for a customer.
+func (s *Store) HasRemote(customer string) bool {
+	_, ok := s.remote(customer)
+	return ok
+}
 
 // errDiverged says that the remote's main is not an ancestor of ours.
 var errDiverged = errors.New("the remote's main has commits that are not in this history")
@@ -56,14 +68,10 @@ func (s *Store) Prove(ctx context.Context, v configs.Version) (configs.Proof, er
 	if err != nil {
 		return none, err
 	}
-	remote, ok := s.Remotes[r.customer]
+	remote, ok := s.remote(r.customer)
 	if !ok {
-		remote, ok = s.Remotes["default"]
-	}
-	if !ok || remote.URL == "" {
 		return none, nil
 	}
-	remote.URL = strings.ReplaceAll(remote.URL, "{customer}", r.customer)
 	p := &proving{v, remote, make(chan proof, 1)}
 	background := context.WithoutCancel(ctx)
 	r.proofs.put(p, everyone, func(batch []*proving) {
@@ -77,10 +85,7 @@ func (s *Store) Prove(ctx context.Context, v configs.Version) (configs.Proof, er
 }
 
 func (s *Store) pushBatch(ctx context.Context, r *repo, remote Remote, batch []*proving) {
-	timeout := remote.Timeout
-	if timeout == 0 {
-		timeout = pushTimeout
-	}
+	timeout := remote.timeout()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var commits []string

@@ -129,22 +129,14 @@ func (s *Store) Ask(ctx context.Context, customer string, settled time.Time) (_ 
 	if err != nil {
 		return Remotely{}, false, err
 	}
-	remote, ok := s.Remotes[customer]
+	remote, ok := s.remote(customer)
 	if !ok {
-		remote, ok = s.Remotes["default"]
-	}
-	if !ok || remote.URL == "" {
 		return Remotely{}, false, nil
 	}
 	if there, err := r.exists(); !there || err != nil {
 		return Remotely{}, false, err
 	}
-	remote.URL = strings.ReplaceAll(remote.URL, "{customer}", customer)
-	timeout := remote.Timeout
-	if timeout == 0 {
-		timeout = pushTimeout
-	}
-	asking, cancel := context.WithTimeout(ctx, timeout)
+	asking, cancel := context.WithTimeout(ctx, remote.timeout())
 	defer cancel()
 	t, err := s.transport(remote)
 	if err != nil {
