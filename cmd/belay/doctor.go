@@ -14,7 +14,7 @@ func (p *program) doctorCommand() *cobra.Command {
 	var o doctorOptions
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Look whether everything that captures need is there, without capturing", Args: cobra.NoArgs,
-		Long: `Checks settings, inventory, keys, clock, disk, the ledger, the histories, git, remotes,
+		Long: `Checks settings, inventory, schedules, keys, clock, disk, the ledger, the histories, git, remotes,
 documentation and ticket systems, ports, the service, and whether each device lets Belay in. No
 configuration is read and nothing is sent anywhere but what it takes to be let in. Each device is
 asked with one login, once; where two devices of a site refuse it, the rest of the site is spared.
@@ -92,6 +92,7 @@ func examinations() []examination {
 	return []examination{
 		{"settings", soon, checkSettings},
 		{"inventory", soon, checkInventory},
+		{"schedules", soon, checkSchedules},
 		{"keys", 2 * soon, checkKeys},
 		{"clock", soon, checkClock},
 		{"disk", soon, checkDisk},

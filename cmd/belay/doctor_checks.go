@@ -58,6 +58,34 @@ func checkInventory(ctx context.Context, x *patient) []finding {
 	return found
 }
 
+// checkSchedules looks for what a mistyped name leaves out: neither a schedule for
+// nobody nor a device without one is wrong, and nobody would hear of either.
+func checkSchedules(_ context.Context, x *patient) []finding {
+	if len(x.settings.Schedules) == 0 {
+		return []finding{fine("there are none: nothing is captured by itself")}
+	}
+	plan, err := x.settings.plan()
+	if err != nil {
+		return []finding{wrong(failed, err)}
+	}
+	var found []finding
+	for i, s := range x.settings.Schedules {
+		if !x.covers(s) {
+			found = append(found, strange("compare the spelling with the inventory's", "schedules[%d]: the inventory has nothing of %s", i, s.governs()))
+		}
+	}
+	var bare []string
+	for _, d := range x.inventory.Devices {
+		if len(plan.Rules(d)) == 0 {
+			bare = append(bare, d.String())
+		}
+	}
+	if len(bare) > 0 {
+		return append(found, strange("belay schedule shows all; schedules: in "+x.settings.file+" says when", "%s", uncovered(bare)))
+	}
+	return append(found, fine("%d, and each device has one", len(x.settings.Schedules)))
+}
+
 // at is where the inventory has a device.
 func at(d devices.Device) string {
 	if s := d.Where.String(); s != "" {

@@ -136,7 +136,7 @@ func (x *patient) knock(ctx context.Context, dialer *ssh.Dialer, d devices.Devic
 
 // tellKnocks is a line for each site, and one for each device that did not let us in.
 func (x *patient) tellKnocks(knocks []knock) (found []finding) {
-	type tally struct{ in, out, spared int }
+	type tally struct{ in, out, spared, unpinned int }
 	sites := map[string]*tally{}
 	var names []string
 	for _, k := range knocks {
@@ -153,6 +153,8 @@ func (x *patient) tellKnocks(knocks []knock) (found []finding) {
 		switch {
 		case k.spared:
 			t.spared++
+		case x.unpinned(k.err): // a line of each would be ten thousand before the first night
+			t.unpinned++
 		case k.err != nil:
 			t.out++
 			found = append(found, x.tellKnock(k))
@@ -170,20 +172,25 @@ func (x *patient) tellKnocks(knocks []knock) (found []finding) {
 			lines = append(lines, broken("correct the login of the site, then ask again with --site", "%s: %d let us in, %d did not, %d were not asked: two of the site refused the login", n, t.in, t.out, t.spared))
 		case t.out > 0:
 			lines = append(lines, finding{State: odd, Detail: fmt.Sprintf("%s: %d let us in, %d did not", n, t.in, t.out)})
-		default:
+		case t.in > 0 || t.unpinned == 0:
 			lines = append(lines, fine("%s: %d let us in", n, t.in))
+		}
+		if t.unpinned > 0 {
+			lines = append(lines, strange("the first capture pins what it is shown (host_keys: first-use); belay devices trust does it in your name",
+				"%s: no login was tried at %d whose host key is not pinned yet", n, t.unpinned))
 		}
 	}
 	return append(lines, found...)
 }
 
+// unpinned tells whether a device was not asked to let us in only because a look
+// pins no host key, where the first capture will.
+func (x *patient) unpinned(err error) bool {
+	w, wrongKey := errors.AsType[*ssh.WrongKey](err)
+	return wrongKey && len(w.Want) == 0 && x.settings.HostKeys == "first-use"
+}
+
 func (x *patient) tellKnock(k knock) finding {
-	_, wrongKey := errors.AsType[*ssh.WrongKey](k.err)
-	if wrongKey && x.settings.HostKeys == "first-use" {
-		if w, _ := errors.AsType[*ssh.WrongKey](k.err); len(w.Want) == 0 {
-			return strange("belay devices trust "+k.device.String(), "%s: its host key is not pinned yet, so no login was tried", k.device)
-		}
-	}
 	f := wrong(failed, k.err)
 	if !strings.Contains(f.Detail, k.device.String()) {
 		f.Detail = k.device.String() + ": " + f.Detail

@@ -85,8 +85,8 @@ func (p *program) runSchedule(ctx context.Context, w *workspace, list []devices.
 	if !p.json {
 		columns(p.out, rows)
 	}
-	if n := len(bare); n > 0 {
-		warn(p.err, "no schedule covers %s: nothing captures %s by itself", some(bare), map[bool]string{true: "it", false: "them"}[n == 1])
+	if len(bare) > 0 {
+		warn(p.err, "%s", uncovered(bare))
 	}
 	for i, s := range w.settings.Schedules {
 		if !w.covers(s) {
@@ -134,6 +134,11 @@ func (w *workspace) covers(s scheduleSetting) bool {
 		}
 	}
 	return len(w.inventory.Devices) == 0
+}
+
+// uncovered says of devices that no schedule is for them.
+func uncovered(bare []string) string {
+	return fmt.Sprintf("no schedule covers %s: nothing captures %s by itself", some(bare), map[bool]string{true: "it", false: "them"}[len(bare) == 1])
 }
 
 // some are the first of several names, and how many there are besides.
