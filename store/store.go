@@ -190,7 +190,8 @@
 //	                    Kinds: slot (captured for), rest (a refused login), pending, flood, changed, gone
 //	                    unsaved and unsaved read (changes between the nights, and what readings found), events (our SNMP engine id),
 //	                    doubt (canaries), scrub, scrub read and scrub damage, alarm and alarm
-//	                    channel, digest, done, backup, ledger
+//	                    channel, digest, done, backup, ledger, index unread (versions that were damaged when
+//	                    they were indexed)
 //	index_*             the versions of every device and its newest redacted texts, to be listed and
 //	                    searched. index_customers.head is the commit up to which it goes; belay
 //	                    index rebuild makes all of it again from git: never the only copy of anything

@@ -136,6 +136,7 @@ func (s *server) scrub(ctx context.Context, w *workspace) error {
 	reading.Pause = s.lettingCapturesGo
 	r, err := reading.Step(ctx, now.Add(6*time.Hour))
 	if r.Items > 0 {
+		s.nudge() // what was damaged and is whole again goes into the index
 		s.log.Info("a share of all that is kept was read again", "items", r.Items, "bytes", r.Bytes, "percent of the pass", int(100*r.Done), "damaged", r.Standing)
 	}
 	for _, why := range r.Unread {

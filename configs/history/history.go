@@ -37,6 +37,7 @@ type History struct {
 	Walk       Walker
 	Repository configs.Repository
 	Index      configs.Index
+	Marks      configs.Marks // remember what could not be read, to index it when it can be; nil: nobody does
 
 	mu   sync.Mutex
 	busy map[string]chan struct{} // customers that are being brought up to date
@@ -44,8 +45,16 @@ type History struct {
 
 // Refresh brings the index of a customer up to where its history stands. Where
 // the history no longer leads there from where the index stands (its branch was
-// put back), the index is made anew.
+// put back), the index is made anew. So it is where a version that was damaged when
+// it was indexed can be read by now.
 func (h *History) Refresh(ctx context.Context, customer string) error {
+	all, err := h.unreads(ctx, customer)
+	if err != nil {
+		return err
+	}
+	if err := h.mend(ctx, customer, all[customer], mostAsked); err != nil {
+		return err
+	}
 	head, err := h.Walk.Head(ctx, customer)
 	if err != nil {
 		return err
@@ -65,11 +74,11 @@ func (h *History) RefreshAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	errs := []error{h.mendAll(ctx)}
 	standing, err := h.Index.Standing(ctx)
 	if err != nil {
 		return err
 	}
-	var errs []error
 	for _, customer := range customers {
 		head, err := h.Walk.Head(ctx, customer)
 		if err == nil && head != standing[customer] {
@@ -95,7 +104,14 @@ func (h *History) Rebuild(ctx context.Context, customer string) error {
 	}
 	var errs []error
 	for _, c := range customers {
-		errs = append(errs, h.update(ctx, c, true))
+		whole, err := h.whole(ctx, c)
+		if err == nil {
+			err = h.update(ctx, c, true)
+		}
+		if h.stands(ctx, c) {
+			err = errors.Join(err, h.forget(ctx, whole))
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
@@ -162,7 +178,7 @@ const (
 func (h *History) extend(ctx context.Context, customer, from, to string) error {
 	var versions []configs.Indexed
 	var damages []error
-	size := 0
+	size, met, before := 0, from, from // met: the commit of the last version; before: that of another commit before it
 	for v, err := range h.Walk.Along(ctx, customer, from, to) {
 		if err != nil {
 			return err
@@ -175,7 +191,13 @@ func (h *History) extend(ctx context.Context, customer, from, to string) error {
 			}
 			from, versions, size = last, versions[:0], 0
 		}
+		if v.Version.Commit != met {
+			before, met = met, v.Version.Commit
+		}
 		if v.Damage != nil {
+			if err := h.remember(ctx, customer, met, before); err != nil {
+				return err
+			}
 			damages = append(damages, &devices.Error{Kind: devices.Damaged, Op: "index version " + v.Version.Commit, Device: string(v.Version.ID), Err: v.Damage, Hint: devices.HintOf(v.Damage)})
 		}
 		versions = append(versions, v)

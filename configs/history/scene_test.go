@@ -51,7 +51,7 @@ func set(t testing.TB) *scene {
 
 // another is the same history, as another process has it.
 func (s *scene) another() *history.History {
-	return &history.History{Walk: s.store, Repository: s.store, Index: s.ledger}
+	return &history.History{Walk: s.store, Repository: s.store, Index: s.ledger, Marks: s.ledger}
 }
 
 func at(minute int) time.Time { return time.Date(2026, 3, 14, 2, minute, 0, 0, time.UTC) }
@@ -89,8 +89,22 @@ func (s *scene) keepAs(id, name string, minute int, texts ...string) configs.Ver
 // git runs the real one in acme's history.
 func (s *scene) git(args ...string) string {
 	s.t.Helper()
+	return s.gitReads("", args...)
+}
+
+// gitReads is git with a file for it to read.
+func (s *scene) gitReads(file string, args ...string) string {
+	s.t.Helper()
 	c := exec.CommandContext(context.Background(), "git", append([]string{"-c", "safe.directory=*", "--git-dir", filepath.Join(s.store.Dir, "customers", "acme", "history.git")}, args...)...)
 	c.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "LC_ALL=C")
+	if file != "" {
+		in, err := os.Open(file)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		defer in.Close()
+		c.Stdin = in
+	}
 	out, err := c.CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
