@@ -203,7 +203,9 @@ type exit struct {
 	signal string // empty: none
 }
 
-// watch waits for the end of a channel and for the status that goes with it.
+// watch waits for the end of a channel and for the status that goes with it. It
+// reads to the end whatever becomes of its answers: one request that nobody takes
+// stops all of the connection.
 func watch(reqs <-chan *ssh.Request, exits chan<- exit) {
 	e := exit{status: -1}
 	for r := range reqs {
@@ -224,8 +226,8 @@ func watch(reqs <-chan *ssh.Request, exits chan<- exit) {
 				e.signal = m.Signal
 			}
 		}
-		if r.WantReply && r.Reply(false, nil) != nil {
-			break
+		if r.WantReply {
+			_ = r.Reply(false, nil)
 		}
 	}
 	exits <- e

@@ -147,6 +147,9 @@ func (w *way) unreachable(ctx, limit context.Context, s step, a *attempt, err er
 		if a.stage != "TCP connection" {
 			e.Hint = s.host.Address + " takes connections but does not go on: too busy, or not SSH"
 		}
+		if a.agent != nil {
+			e.Hint += "; or does its SSH agent wait for somebody to confirm?"
+		}
 		return e
 	}
 	e := w.failure(s, devices.Unreachable, "reach", err)

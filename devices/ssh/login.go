@@ -173,9 +173,9 @@ func (a *attempt) keys() ([]ssh.Signer, error) {
 	}
 	a.close()
 	a.agent = conn
-	stop := context.AfterFunc(a.ctx, func() { conn.Close() })
+	// It is asked to sign, too, and may wait for somebody to touch a key.
+	context.AfterFunc(a.ctx, func() { conn.Close() })
 	held, err := agent.NewClient(conn).Signers()
-	stop()
 	if err != nil {
 		a.notes = append(a.notes, "its SSH agent does not tell its keys")
 		return a.signers, nil //nolint:nilerr // likewise

@@ -95,6 +95,8 @@ type peer struct {
 	config  *ssh.ServerConfig
 	session func(ch ssh.Channel, reqs <-chan *ssh.Request)
 	global  func(reqs <-chan *ssh.Request)
+	wrap    func(net.Conn) net.Conn // what the connections pass through; nil: nothing
+	tunnels bool                    // it is a jump host: of its tunnels no byte is carried
 
 	accepted, open atomic.Int32
 	mu             sync.Mutex
@@ -153,6 +155,9 @@ func startPeer(t *testing.T, set func(p *peer)) *peer {
 		p.accepted.Add(1)
 		p.open.Add(1)
 		defer p.open.Add(-1)
+		if p.wrap != nil {
+			conn = p.wrap(conn)
+		}
 		p.serve(conn)
 	})
 	return p
@@ -167,6 +172,12 @@ func (p *peer) serve(conn net.Conn) {
 	defer wg.Wait()
 	wg.Go(func() { p.global(reqs) })
 	for c := range chans {
+		if p.tunnels && c.ChannelType() == "direct-tcpip" {
+			if _, reqs, err := c.Accept(); err == nil {
+				wg.Go(func() { ssh.DiscardRequests(reqs) })
+			}
+			continue
+		}
 		if p.session == nil || c.ChannelType() != "session" {
 			if c.Reject(ssh.Prohibited, "no") != nil {
 				break

@@ -134,8 +134,17 @@ func (c *Client) cut() error {
 	case <-time.After(aftermath):
 		return nil
 	}
-	if err := c.conn.Wait(); errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("the connection was lost: %w", err)
+	// Where a device breaks the protocol and says more than x/crypto takes in at
+	// once, its Wait does not return.
+	why := make(chan error, 1)
+	go func() { why <- c.conn.Wait() }()
+	select {
+	case err := <-why:
+		if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return fmt.Errorf("the connection was lost: %w", err)
+		}
+		return nil
+	case <-time.After(goodbye):
+		return errors.New("the connection was lost: the device broke the protocol")
 	}
-	return nil
 }

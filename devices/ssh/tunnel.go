@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"context"
+	"io"
 	"net"
 	"slices"
 
@@ -22,12 +23,41 @@ func (d *Dialer) Tunnel(ctx context.Context, dev devices.Device, o Options) (*Tu
 	return &Tunnel{w}, nil
 }
 
-// DialContext opens a connection from where the tunnel ends.
+// DialContext opens a connection from where the tunnel ends, within the
+// handshake's limit.
 func (t *Tunnel) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	if t.way.last != nil {
-		return t.way.last.DialContext(ctx, network, address)
+	limit, cancel := context.WithTimeout(ctx, t.way.dialer.handshake())
+	defer cancel()
+	if t.way.last == nil {
+		return t.way.dial(limit, network, address)
 	}
-	return t.way.dial(ctx, network, address)
+	far, err := t.way.last.DialContext(limit, network, address)
+	if err != nil {
+		return nil, err
+	}
+	b := &beyond{Conn: far}
+	var in *io.PipeWriter
+	b.in, in = io.Pipe()
+	go func() {
+		_, err := io.Copy(in, far)
+		in.CloseWithError(err)
+	}()
+	return b, nil
+}
+
+// A beyond is a connection behind a jump host. x/crypto's own goes on reading
+// after it was closed until the jump host agrees, and one that has died never
+// does; here Close ends Read at once.
+type beyond struct {
+	net.Conn
+	in *io.PipeReader
+}
+
+func (b *beyond) Read(p []byte) (int, error) { return b.in.Read(p) }
+
+func (b *beyond) Close() error {
+	_ = b.in.Close()
+	return b.Conn.Close()
 }
 
 // Via lists jump hosts and proxies, in order.
