@@ -66,6 +66,7 @@ type server struct {
 	wake    chan struct{} // a round has ended: what follows rounds may be done
 	packed  time.Time     // when that was begun last; of its chore alone
 
+	page      page           // guarded by reloading
 	beside    sync.WaitGroup // what is done beside rounds and chores
 	reloading sync.Mutex
 }
@@ -143,6 +144,7 @@ func (s *server) run(ctx context.Context) (err error) {
 		wg.Wait()
 		s.beside.Wait()
 		s.events.close() // opened meanwhile by whoever was reading the settings again
+		s.hide()
 	}()
 	if err := s.listen(ctx, &wg, w); err != nil {
 		return err
@@ -221,6 +223,9 @@ func (s *server) reread(ctx context.Context, asked bool) {
 	}
 	s.engine.SetLimits(limitsOf(w.settings))
 	s.hear(ctx)
+	if err := s.show(ctx, w); err != nil {
+		s.log.Error("the old address for Prometheus stays", "error", tame(err.Error()), "hint", tame(devices.HintOf(err)))
+	}
 	s.log.Info("the settings were read again", "devices", len(w.inventory.Devices))
 }
 
@@ -242,20 +247,9 @@ func (s *server) listen(ctx context.Context, wg *sync.WaitGroup, w *workspace) e
 		})
 		context.AfterFunc(ctx, func() { _ = l.Close() }) // from now on commands work by themselves
 	}
-	if w.settings.Listen == "" {
-		return nil
-	}
-	at, err := net.Listen("tcp", w.settings.Listen)
-	if err != nil {
-		return &devices.Error{Kind: devices.Usage, Op: "listen for Prometheus", Err: err, Hint: "listen: in the settings names another address, or \"\" for none"}
-	}
-	site := &web.Site{Health: s.health(), Ready: s.ready(), Metrics: s.metrics, Log: func(err error) { s.log.Warn("metrics", "error", tame(err.Error())) }}
-	wg.Go(func() {
-		if err := site.Serve(ctx, at); err != nil {
-			s.log.Error("metrics", "error", err.Error())
-		}
-	})
-	return nil
+	s.reloading.Lock() // whoever reads the settings again shows, too
+	defer s.reloading.Unlock()
+	return s.show(ctx, w)
 }
 
 // runServeStatus prints what the running service says of itself.
