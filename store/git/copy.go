@@ -116,7 +116,7 @@ func (c Cut) packed() []byte {
 }
 
 // lasting are the files that make the repository, without references: the packs
-// each with its index, whichever of the two a listing saw.
+// each with its index.
 func (r *repo) lasting() ([]string, error) {
 	names := map[string]bool{}
 	err := filepath.WalkDir(r.dir, func(path string, d fs.DirEntry, err error) error {
@@ -139,12 +139,13 @@ func (r *repo) lasting() ([]string, error) {
 		case !d.Type().IsRegular(), strings.HasSuffix(base, ".lock"), strings.HasPrefix(base, "tmp_"), strings.HasPrefix(base, ".tmp-"),
 			strings.HasPrefix(name, "belay-"), name == "packed-refs":
 		case strings.HasPrefix(name, "objects/pack/pack-"):
-			if stem, ok := strings.CutSuffix(name, ".pack"); ok {
-				names[name], names[stem+".idx"] = true, true
-			} else if stem, ok := strings.CutSuffix(name, ".keep"); ok {
-				if _, err := os.Stat(filepath.Join(r.dir, stem+".pack")); err == nil {
-					names[name] = true
-				}
+			pack := strings.TrimSuffix(strings.TrimSuffix(name, ".idx"), ".keep") + ".pack"
+			if _, err := os.Stat(filepath.Join(r.dir, pack)); err != nil {
+				break
+			}
+			names[name] = true
+			if strings.HasSuffix(name, ".idx") { // a pack that has none yet is nothing yet
+				names[pack] = true
 			}
 		default:
 			names[name] = true

@@ -51,8 +51,8 @@ func (s *Store) git() string {
 
 var packName = regexp.MustCompile(`^pack-([0-9a-f]{40})\.pack$`)
 
-// packs lists the packs by their stem, with what tells a pack from one of the
-// same name that was written later.
+// packs lists the packs that have an index by their stem, with what tells a pack
+// from one of the same name that was written later.
 func (r *repo) packs() (map[string]os.FileInfo, error) {
 	dir := filepath.Join(r.dir, "objects", "pack")
 	names, err := listing(dir)
@@ -64,7 +64,7 @@ func (r *repo) packs() (map[string]os.FileInfo, error) {
 	}
 	packs := map[string]os.FileInfo{}
 	for _, n := range names {
-		if !packName.MatchString(n) {
+		if _, indexed := slices.BinarySearch(names, strings.TrimSuffix(n, ".pack")+".idx"); !indexed || !packName.MatchString(n) {
 			continue
 		}
 		fi, err := os.Stat(filepath.Join(dir, n))

@@ -53,9 +53,8 @@ func encoded(o interface {
 	return item{kind: m.Type(), hash: m.Hash(), data: data}, r.Close()
 }
 
-// writePack puts items into one new pack that is durable when it returns. The
-// index gets its name first: a pack without index would break every reader, an
-// index without pack none. Only the holder of belay.lock may call it.
+// writePack puts items into one new pack that is durable when it returns. Only
+// the holder of belay.lock may call it.
 //
 // Until release is called a .keep stands beside the pack: a person's git repack
 // -ad, which looks around before the branch moves and cleans up after it has,
@@ -98,14 +97,17 @@ func (r *repo) writePack(items []item) (release func() error, err error) {
 // keepMark tells a writer's .keep from a person's, which stays.
 const keepMark = "belay is writing\n"
 
-// installPack gives a synced pack and its index their names, and makes those durable.
+// installPack gives a synced pack and its index their names, and makes those
+// durable. The pack comes first: a person's git gc takes an index that it has seen
+// without a pack for garbage and removes it, even where the pack has come since.
+// To a pack without index nobody does anything, and our readers do not see it.
 func installPack(dir, pack, idx string, sum plumbing.Hash) error {
 	final := filepath.Join(dir, "pack-"+sum.String())
-	if err := os.Rename(idx, final+".idx"); err != nil {
+	if err := os.Rename(pack, final+".pack"); err != nil {
 		return err
 	}
-	if err := os.Rename(pack, final+".pack"); err != nil {
-		return err // the index alone does no harm and is swept
+	if err := os.Rename(idx, final+".idx"); err != nil {
+		return err // the pack alone does no harm; sweep gives it an index
 	}
 	return syncDir(dir)
 }

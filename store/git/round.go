@@ -112,7 +112,8 @@ func smallOnes(packs map[string]os.FileInfo) []string {
 	return stems[:take]
 }
 
-// leftovers tells whether there is something that a killed process may have left.
+// leftovers tells whether there is something that a killed process may have left,
+// or a pack that has lost its index.
 func (r *repo) leftovers() (bool, error) {
 	for _, dir := range []string{r.dir, filepath.Join(r.dir, "objects", "pack")} {
 		names, err := listing(dir)
@@ -120,7 +121,9 @@ func (r *repo) leftovers() (bool, error) {
 			return false, err
 		}
 		if slices.ContainsFunc(names, func(n string) bool {
-			return strings.HasPrefix(n, "tmp_") || strings.HasPrefix(n, ".tmp-") || strings.HasPrefix(n, "belay-pack-")
+			stem, pack := strings.CutSuffix(n, ".pack")
+			_, indexed := slices.BinarySearch(names, stem+".idx")
+			return pack && !indexed || strings.HasPrefix(n, "tmp_") || strings.HasPrefix(n, ".tmp-") || strings.HasPrefix(n, "belay-pack-")
 		}) {
 			return true, nil
 		}
@@ -151,8 +154,11 @@ func (r *repo) noteHead(ctx context.Context) (noted bool, err error) {
 		return false, err
 	}
 	st, err := r.current(ctx)
-	if err != nil || st.lost != nil {
-		return false, errors.Join(err, st.lost)
+	if err == nil {
+		err = st.lost
+	}
+	if err != nil {
+		return false, err
 	}
 	if !st.durable { // nobody must be held to what a power cut can take away
 		l, err := r.acquire(ctx)

@@ -46,9 +46,9 @@ func (r *repo) acquire(ctx context.Context) (*lockFile, error) {
 }
 
 // sweep removes what interrupted writers left. Our own temporaries always:
-// whoever holds belay.lock has none yet. An index without its pack, too. What may
-// be another git's goes only when it has lain still for a minute: its repack has
-// a pack without index for an instant, and would afterwards remove the old ones.
+// whoever holds belay.lock has none yet. An index without its pack, too. A pack
+// without its index gets one: a version that was acknowledged may be in it. What may
+// be another git's is touched only when it has lain still for a minute.
 func (r *repo) sweep(l *lockFile) error {
 	dir := filepath.Join(r.dir, "objects", "pack")
 	names, err := listing(dir)
@@ -67,7 +67,7 @@ func (r *repo) sweep(l *lockFile) error {
 		fi, err := os.Stat(path)
 		return err == nil && now.ModTime().Sub(fi.ModTime()) > time.Minute
 	}
-	var drop []string
+	var drop, bare []string
 	for _, n := range names {
 		path := filepath.Join(dir, n)
 		idxOf, isIdx := strings.CutSuffix(n, ".idx")
@@ -76,9 +76,10 @@ func (r *repo) sweep(l *lockFile) error {
 		case strings.HasPrefix(n, "tmp_belay_"),
 			strings.HasSuffix(n, ".keep") && ourKeep(path),
 			isIdx && !there[idxOf+".pack"],
-			isPack && !there[packOf+".idx"] && still(path),
 			(strings.HasPrefix(n, "tmp_") || strings.HasPrefix(n, ".tmp-")) && still(path):
 			drop = append(drop, path)
+		case isPack && !there[packOf+".idx"] && still(path):
+			bare = append(bare, packOf)
 		}
 	}
 	m, err := tryLock(r.maintenanceLock())
@@ -93,6 +94,9 @@ func (r *repo) sweep(l *lockFile) error {
 	err = errors.Join(err, globErr)
 	for _, path := range append(drop, temps...) {
 		err = errors.Join(err, os.RemoveAll(path))
+	}
+	for _, stem := range bare {
+		err = errors.Join(err, r.reindex(stem))
 	}
 	return errors.Join(err, r.secure())
 }
