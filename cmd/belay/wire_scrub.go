@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"belay/configs"
-	"belay/configs/outbox"
 	"belay/configs/scrub"
 	"belay/devices"
 	"belay/store/git"
@@ -328,32 +327,4 @@ func (w *workspace) askRemote(ctx context.Context, customer, after string) iter.
 			}
 		}
 	}
-}
-
-func (w *workspace) askAttachments(ctx context.Context, customer, after string) iter.Seq2[scrub.Piece, error] {
-	if customer == "" {
-		return nothing
-	}
-	return pieces(w.office.Recheck(ctx, customer, after), func(r outbox.Recheck) scrub.Piece {
-		l := r.Letter
-		p := scrub.Piece{At: r.At, Through: r.Through, Key: hungAs(l), Device: l.Device, Version: configs.Version{ID: l.Device, Commit: l.Version},
-			What: fmt.Sprintf("attachment %s in %s", l.Name, l.To), Elsewhere: true}
-		if r.Problem != "" {
-			p.Problems = []string{r.Problem}
-		}
-		return p
-	})
-}
-
-// hungAs is what an attachment is known by.
-func hungAs(l configs.Letter) string { return l.To + " " + l.Name }
-
-// stillMissing tells whether an attachment that was lost waits to be sent again.
-func (w *workspace) stillMissing(ctx context.Context, d scrub.Damage) (bool, error) {
-	for l, err := range w.ledger.Letters(ctx, configs.LetterFilter{Customer: d.Customer, Waiting: true}) {
-		if err != nil || hungAs(l) == d.Key {
-			return err == nil, err
-		}
-	}
-	return false, nil
 }

@@ -33,6 +33,9 @@ func (w *workspace) copyHere() scrub.Finder {
 					return nil, err
 				}
 				if kept.Commit == v.Commit && w.store.Holds(ctx, kept) {
+					if strings.HasPrefix(d.Key, contentKey) {
+						return []string{"here, in version " + short(v.Commit) + ", which is whole: take the file down over there, and the next look at it has it sent again"}, nil
+					}
 					return []string{"here, in version " + short(v.Commit) + ", which is whole: the outbox sends it again (belay docs queue)"}, nil
 				}
 			}

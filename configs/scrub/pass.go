@@ -19,13 +19,14 @@ const (
 
 // A pass is one reading of everything, as it is remembered.
 type pass struct {
-	Number int       `json:"number"`
-	Began  time.Time `json:"began"`
-	Ended  time.Time `json:"ended,omitzero"` // all of it was read
-	Moved  time.Time `json:"moved"`          // when this was written: a clock before that was set back
-	Done   float64   `json:"done"`
-	Items  int       `json:"items"`
-	Bytes  int64     `json:"bytes"`
+	Number int            `json:"number"`
+	Began  time.Time      `json:"began"`
+	Ended  time.Time      `json:"ended,omitzero"` // all of it was read
+	Moved  time.Time      `json:"moved"`          // when this was written: a clock before that was set back
+	Done   float64        `json:"done"`
+	Items  int            `json:"items"`
+	Bytes  int64          `json:"bytes"`
+	Short  map[string]int `json:"short,omitempty"` // pieces that were not read to their bytes, by why
 
 	At      place             `json:"at"`
 	Through float64           `json:"through"`        // of the shelf at which it is

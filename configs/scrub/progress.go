@@ -22,6 +22,7 @@ type Progress struct {
 	Completed time.Time         `json:"completed,omitzero"` // when the last whole pass ended
 	Oldest    time.Time         `json:"oldest,omitzero"`    // no byte was read last before that; of what was never read, when it was first seen
 	Unread    map[string]string `json:"unread,omitempty"`   // customer and shelf that could not be read when it was their turn, and why
+	Short     map[string]int    `json:"short,omitempty"`    // of those read in it, how many not to their bytes, by why
 	Damages   []Damage          `json:"damages,omitempty"`  // that stand, the oldest first
 }
 
@@ -51,7 +52,7 @@ func (s *Scrub) Progress(ctx context.Context) (Progress, error) {
 
 func (s *Scrub) progress(p pass) Progress {
 	now := Progress{Began: p.Began, Ended: p.Ended, Done: p.Done, Items: p.Items, Bytes: p.Bytes, Customer: p.At.Customer, Shelf: p.At.Shelf,
-		Late: s.late(p, s.Now()), Completed: p.Last, Unread: maps.Clone(p.Owed)}
+		Late: s.late(p, s.Now()), Completed: p.Last, Unread: maps.Clone(p.Owed), Short: maps.Clone(p.Short)}
 	if p.whole() {
 		now.Completed = p.Ended
 	}

@@ -58,6 +58,7 @@ type Piece struct {
 	What      string          // what it is, for people
 	Problems  []string        // empty: it is whole
 	Elsewhere bool            // it lies in a second place: what is kept here is whole
+	Short     string          // less than all of it was read: what such pieces are, and why, for people
 }
 
 // ErrElsewhere says that another process has moved the place of the pass.
@@ -101,10 +102,11 @@ type Report struct {
 	Standing  int      // damages by now, those among them
 	Away      int      // of those standing, what is damaged in a second place only
 	Cleared   int
-	Unread    []string // what could not be read this time, and why
-	Done      float64  // of the pass
-	Completed bool     // the pass ended with this step
-	Late      bool     // the pass is behind its time
+	Unread    []string       // what could not be read this time, and why
+	Short     map[string]int // how many pieces were not read to their bytes, by why
+	Done      float64        // of the pass
+	Completed bool           // the pass ended with this step
+	Late      bool           // the pass is behind its time
 }
 
 func (s *Scrub) every() time.Duration {

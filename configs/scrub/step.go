@@ -225,6 +225,10 @@ func (w *walk) take(ctx context.Context, t target, piece Piece, inTurn bool) err
 		w.report.Items++
 		w.pass.Items++
 		w.items++
+		if piece.Short != "" {
+			count(&w.report.Short, piece.Short)
+			count(&w.pass.Short, piece.Short)
+		}
 		if err := w.judge(ctx, t, piece); err != nil {
 			return err
 		}
@@ -249,6 +253,13 @@ func (w *walk) take(ctx context.Context, t target, piece Piece, inTurn bool) err
 		return w.keep(ctx)
 	}
 	return nil
+}
+
+func count(of *map[string]int, why string) {
+	if *of == nil {
+		*of = map[string]int{}
+	}
+	(*of)[why]++
 }
 
 // again tries the shelves that could not be read before.

@@ -5,7 +5,9 @@
 // ignored without a word and the whole account comes back, and one that it knows
 // may match a part: so every row is compared here again. Nothing that writes
 // carries a filter. And no endpoint gives an attachment's bytes back to a key:
-// that a file has arrived is proven by id, name and size.
+// that a file has arrived is proven by id, name and size. The download-url of an
+// attachment is the web application's; whether that would take a key is not known,
+// and a key goes to no other address than the API's.
 package itglue
 
 import (

@@ -222,6 +222,18 @@ func (s *Server) hang(u Upload) Upload {
 	return u
 }
 
+// Rot flips a bit of an upload's content, as a disk does: its name and size stay.
+func (s *Server) Rot(id int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, u := range s.uploads {
+		if u.ID == id && len(u.Bytes) > 0 {
+			s.uploads[i].Bytes = slices.Clone(u.Bytes)
+			s.uploads[i].Bytes[len(u.Bytes)/2] ^= 1
+		}
+	}
+}
+
 // Uploads are all files that hang anywhere, oldest first.
 func (s *Server) Uploads() []Upload {
 	s.mu.Lock()

@@ -52,6 +52,20 @@ func (s *Server) Hang(configuration int, name string, content []byte) int {
 	return s.hang(strconv.Itoa(configuration), name, content).ID
 }
 
+// Rot flips a bit of an attachment, as a disk does: its name and size stay.
+func (s *Server) Rot(id int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, list := range s.hanging {
+		for i, a := range list {
+			if a.ID == id && len(a.Bytes) > 0 {
+				list[i].Bytes = bytes.Clone(a.Bytes)
+				list[i].Bytes[len(a.Bytes)/2] ^= 1
+			}
+		}
+	}
+}
+
 // hang never looks whether there is one of that name: neither does the real one.
 func (s *Server) hang(configuration, name string, content []byte) Attachment {
 	id, _ := strconv.Atoi(configuration) // it was found by it
