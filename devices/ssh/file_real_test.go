@@ -54,7 +54,7 @@ func startDropbear(t *testing.T, key keyPair, hasSFTP bool) *openSSH {
 			return
 		}
 		defer f.Close()
-		cmd := exec.Command("unshare", "-m", "sh", "-c", script, "sh", home, program, hostKey)
+		cmd := exec.CommandContext(t.Context(), "unshare", "-m", "sh", "-c", script, "sh", home, program, hostKey)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = f, f, &s.log
 		cmd.WaitDelay = time.Second
 		c.Close()
@@ -94,7 +94,7 @@ func TestRealServersGiveFiles(t *testing.T) {
 	for name, start := range servers {
 		t.Run(name, func(t *testing.T) {
 			s := start()
-			c, err := (&Dialer{HostKeys: trustingAll(s)}).Dial(t.Context(), device(t, s.address), with(s.login(key.private)))
+			c, err := (&Dialer{HostKeys: trustingAll(s)}).Dial(soon(t), device(t, s.address), with(s.login(key.private)))
 			if err != nil {
 				t.Fatalf("%v (hint: %s)", err, devices.HintOf(err))
 			}
@@ -108,21 +108,21 @@ func TestRealServersGiveFiles(t *testing.T) {
 					t.Fatal(err)
 				}
 				var got bytes.Buffer
-				if err := c.Get(t.Context(), path, &got); err != nil || !bytes.Equal(got.Bytes(), want) {
+				if err := c.Get(soon(t), path, &got); err != nil || !bytes.Equal(got.Bytes(), want) {
 					t.Errorf("%d bytes of %d, %v", got.Len(), size, err)
 				}
 			}
 			var declined *fs.PathError
 			var got bytes.Buffer
-			if err := c.Get(t.Context(), filepath.Join(dir, "none"), &got); !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &declined) || got.Len() > 0 {
+			if err := c.Get(soon(t), filepath.Join(dir, "none"), &got); !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &declined) || got.Len() > 0 {
 				t.Errorf("a file that is not there: %v", err)
 			}
-			if err := c.Get(t.Context(), dir, &got); !errors.As(err, &declined) || got.Len() > 0 {
+			if err := c.Get(soon(t), dir, &got); !errors.As(err, &declined) || got.Len() > 0 {
 				t.Errorf("a folder: %v", err)
 			}
 			// The connection is as before.
 			var out lockedBuffer
-			if status, err := c.Run(t.Context(), "echo still here", &out); status != 0 || err != nil || out.String() != "still here\n" {
+			if status, err := c.Run(soon(t), "echo still here", &out); status != 0 || err != nil || out.String() != "still here\n" {
 				t.Errorf("afterwards: %d %q %v", status, out.String(), err)
 			}
 		})

@@ -120,7 +120,7 @@ func get(t *testing.T, p *peer) (string, error) {
 	t.Helper()
 	c := open(t, p, &Dialer{}, with(login("main", rightPassword)))
 	var out bytes.Buffer
-	err := c.Get(t.Context(), "/conf/startup", &out)
+	err := c.Get(soon(t), "/conf/startup", &out)
 	return out.String(), err
 }
 
@@ -193,7 +193,7 @@ func TestAPathThatCouldBeACommandIsNotSent(t *testing.T) {
 	p := startPeer(t, transfers(nil, func(_ ssh.Channel, command string) int { t.Errorf("%q was run", command); return 0 }))
 	c := open(t, p, &Dialer{}, with(login("main", rightPassword)))
 	for _, path := range []string{"", "-r", "/a b", "/a;reboot", "$(reboot)", "/a\nb", "/a'b", "/*"} {
-		if err := c.Get(t.Context(), path, io.Discard); devices.KindOf(err) != devices.Usage {
+		if err := c.Get(soon(t), path, io.Discard); devices.KindOf(err) != devices.Usage {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
@@ -213,7 +213,7 @@ func TestAFileThatStallsEndsWithItsContext(t *testing.T) {
 	} {
 		p := startPeer(t, serve)
 		c := open(t, p, &Dialer{}, with(login("main", rightPassword)))
-		ctx, cancel := context.WithCancelCause(t.Context())
+		ctx, cancel := context.WithCancelCause(soon(t))
 		why := errors.New("the technician has gone")
 		time.AfterFunc(200*time.Millisecond, func() { cancel(why) })
 		if err := c.Get(ctx, "/conf/startup", io.Discard); !errors.Is(err, why) {
@@ -243,7 +243,7 @@ func TestTheWriterBoundsAFile(t *testing.T) {
 		p := startPeer(t, serve)
 		c := open(t, p, &Dialer{}, with(login("main", rightPassword)))
 		most := full(100_000)
-		if err := c.Get(t.Context(), "/conf/startup", &most); err == nil || !strings.Contains(err.Error(), "more than enough") {
+		if err := c.Get(soon(t), "/conf/startup", &most); err == nil || !strings.Contains(err.Error(), "more than enough") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

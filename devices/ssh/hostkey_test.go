@@ -82,7 +82,7 @@ func TestThePinnedTypeOfKeyIsAskedForFirst(t *testing.T) {
 		// The inventory knows only fingerprints, of which type is not said.
 		dev := device(t, p.address)
 		dev.HostKeys = []string{ssh.FingerprintSHA256(k.PublicKey())}
-		e, err := (&Dialer{HostKeys: &pins{}}).Dial(t.Context(), dev, with(login("a", rightPassword)))
+		e, err := (&Dialer{HostKeys: &pins{}}).Dial(soon(t), dev, with(login("a", rightPassword)))
 		if err != nil {
 			t.Errorf("expected a key of type %s: %v", k.PublicKey().Type(), err)
 			continue
@@ -117,7 +117,7 @@ func TestNewSessionKeysDoNotAskTheStoreAgain(t *testing.T) {
 	// An exchange begun in one command is over by the end of the next.
 	for range 3 {
 		var got lockedBuffer
-		status, err := c.Run(t.Context(), "show", &got)
+		status, err := c.Run(soon(t), "show", &got)
 		if err != nil || status != 0 || len(got.String()) != 200*512 {
 			t.Errorf("status %d, %d bytes, %v", status, len(got.String()), err)
 		}
@@ -130,7 +130,7 @@ func TestNewSessionKeysDoNotAskTheStoreAgain(t *testing.T) {
 func TestTheHostKeyIsFetchedWithoutALogin(t *testing.T) {
 	t.Parallel()
 	p := startPeer(t, func(p *peer) { p.config.ServerVersion = "SSH-2.0-Cisco-1.25" })
-	key, version, err := (&Dialer{HostKeys: &pins{}}).HostKey(t.Context(), device(t, p.address), Options{})
+	key, version, err := (&Dialer{HostKeys: &pins{}}).HostKey(soon(t), device(t, p.address), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestTheHostKeyIsFetchedWithoutALogin(t *testing.T) {
 	eventually(t, "the connection is closed", func() bool { return p.open.Load() == 0 })
 
 	address, hungUp := silent(t)
-	_, _, err = (&Dialer{HostKeys: &pins{}, Handshake: handshakeForTests}).HostKey(t.Context(), device(t, address), Options{})
+	_, _, err = (&Dialer{HostKeys: &pins{}, Handshake: handshakeForTests}).HostKey(soon(t), device(t, address), Options{})
 	if err == nil {
 		t.Fatal("a silent server has a host key")
 	}

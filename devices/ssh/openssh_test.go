@@ -115,7 +115,7 @@ func TestOpenSSHJumpHostsAreChained(t *testing.T) {
 	if got := c.Reached().Via; !slices.Equal(got, dev.Jump) {
 		t.Errorf("via %v", got)
 	}
-	got, version, err := d.HostKey(t.Context(), dev, with(l))
+	got, version, err := d.HostKey(soon(t), dev, with(l))
 	if err != nil || !bytes.Equal(got.Marshal(), last.hostKey.Marshal()) || !strings.HasPrefix(version, "SSH-2.0-OpenSSH_") {
 		t.Errorf("host key through jump hosts: %q, %v", version, err)
 	}
@@ -130,7 +130,7 @@ func TestOpenSSHJumpHostsAreChained(t *testing.T) {
 	quick := &Dialer{HostKeys: d.HostKeys, Hosts: d.Hosts, Handshake: 5 * time.Second} // which the jump hosts must keep
 	failsWith(t, quick, beyond, with(l), devices.Unreachable, "no SSH handshake")
 	waitFor(t, "the tunnel is closed", hungUp)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(soon(t))
 	time.AfterFunc(300*time.Millisecond, cancel)
 	if _, err := d.Dial(ctx, beyond, with(l)); !errors.Is(err, context.Canceled) {
 		t.Errorf("a canceled dial through jump hosts: %v", err)
@@ -152,12 +152,12 @@ func TestOpenSSHShell(t *testing.T) {
 	t.Parallel()
 	key := pemKey(t, "")
 	s := sshdFor(t, key)
-	c, err := (&Dialer{HostKeys: trustingAll(s)}).Dial(t.Context(), device(t, s.address), with(s.login(key.private)))
+	c, err := (&Dialer{HostKeys: trustingAll(s)}).Dial(soon(t), device(t, s.address), with(s.login(key.private)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	sh, err := c.Shell(t.Context(), devices.Terminal{})
+	sh, err := c.Shell(soon(t), devices.Terminal{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,11 +189,11 @@ func TestOpenSSHCommands(t *testing.T) {
 		"echo no >&2; exit 3":                        {3, 3},
 	} {
 		var out lockedBuffer
-		if status, err := c.Run(t.Context(), command, &out); err != nil || status != want.status || len(out.String()) != want.length {
+		if status, err := c.Run(soon(t), command, &out); err != nil || status != want.status || len(out.String()) != want.length {
 			t.Errorf("%s: status %d, %d bytes, %v", command, status, len(out.String()), err)
 		}
 	}
-	if status, err := c.Run(t.Context(), "echo half; kill -9 $$", io.Discard); err == nil || status != -1 {
+	if status, err := c.Run(soon(t), "echo half; kill -9 $$", io.Discard); err == nil || status != -1 {
 		t.Errorf("a killed command: status %d, %v", status, err)
 	}
 }

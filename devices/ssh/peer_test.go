@@ -253,13 +253,20 @@ func login(name, pw string) devices.Login {
 
 func with(logins ...devices.Login) Options { return Options{Logins: logins} }
 
+// soon is the test's own context, and ends a test that waits for what does not come.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Minute, errors.New("the test has waited for two minutes"))
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // open dials a peer whose key is pinned.
 func open(t *testing.T, p *peer, d *Dialer, o Options) *Client {
 	t.Helper()
 	if d.HostKeys == nil {
 		d.HostKeys = trusting(p.address, p.key.PublicKey())
 	}
-	c, err := d.Dial(t.Context(), device(t, p.address), o)
+	c, err := d.Dial(soon(t), device(t, p.address), o)
 	if err != nil {
 		t.Fatalf("dial: %v (hint: %s)", err, devices.HintOf(err))
 	}
@@ -271,7 +278,7 @@ func open(t *testing.T, p *peer, d *Dialer, o Options) *Client {
 // of the words, and no secret.
 func failsWith(t *testing.T, d *Dialer, dev devices.Device, o Options, kind devices.Kind, words ...string) error {
 	t.Helper()
-	c, err := d.Dial(t.Context(), dev, o)
+	c, err := d.Dial(soon(t), dev, o)
 	if err == nil {
 		c.Close()
 		t.Fatal("the dial succeeded")

@@ -14,7 +14,7 @@ import (
 	"belay/devices"
 )
 
-const handshakeForTests = 200 * time.Millisecond
+const handshakeForTests = 2 * time.Second // which a busy machine keeps
 
 // answerAll says yes to a session's requests up to and including the last.
 func answerAll(reqs <-chan *ssh.Request, last string, no ...string) map[string][]byte {
@@ -53,7 +53,7 @@ func TestAShellIsATerminalWideAndHigh(t *testing.T) {
 	})
 	c := open(t, p, &Dialer{}, with(login("a", rightPassword)))
 	for _, term := range []devices.Terminal{{}, {Type: "dumb", Width: 80, Height: 24}} {
-		s, err := c.Shell(t.Context(), term)
+		s, err := c.Shell(soon(t), term)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestAServerWithoutTerminalsStillGivesAShell(t *testing.T) {
 			io.WriteString(ch, "router>")
 		}
 	})
-	s, err := open(t, p, &Dialer{}, with(login("a", rightPassword))).Shell(t.Context(), devices.Terminal{})
+	s, err := open(t, p, &Dialer{}, with(login("a", rightPassword))).Shell(soon(t), devices.Terminal{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestARefusedSessionIsDenied(t *testing.T) {
 	t.Parallel()
 	none := startPeer(t, nil)
 	c := open(t, none, &Dialer{}, with(login("a", rightPassword)))
-	if _, err := c.Shell(t.Context(), devices.Terminal{}); err == nil {
+	if _, err := c.Shell(soon(t), devices.Terminal{}); err == nil {
 		t.Error("a shell without a session")
 	} else {
 		mustSay(t, err, devices.Denied, "open a shell on", "no more sessions")
@@ -119,12 +119,12 @@ func TestARefusedSessionIsDenied(t *testing.T) {
 		p.session = func(ch ssh.Channel, reqs <-chan *ssh.Request) { answerAll(reqs, "", "shell", "exec") }
 	})
 	c = open(t, deaf, &Dialer{}, with(login("a", rightPassword)))
-	if _, err := c.Shell(t.Context(), devices.Terminal{}); err == nil {
+	if _, err := c.Shell(soon(t), devices.Terminal{}); err == nil {
 		t.Error("a shell that was refused")
 	} else {
 		mustSay(t, err, devices.Denied, "gives no shell")
 	}
-	if status, err := c.Run(t.Context(), "show", io.Discard); err == nil || status != -1 {
+	if status, err := c.Run(soon(t), "show", io.Discard); err == nil || status != -1 {
 		t.Errorf("a command that was refused: %d, %v", status, err)
 	} else {
 		mustSay(t, err, devices.Denied, "run a command on")
@@ -139,11 +139,11 @@ func TestADeviceThatDoesNotAnswerTheShellIsHungUpOn(t *testing.T) {
 			}
 		}
 	})
-	c := open(t, p, &Dialer{Handshake: time.Second}, with(login("a", rightPassword)))
-	if _, err := c.Shell(t.Context(), devices.Terminal{}); err == nil {
+	c := open(t, p, &Dialer{Handshake: 3 * time.Second}, with(login("a", rightPassword)))
+	if _, err := c.Shell(soon(t), devices.Terminal{}); err == nil {
 		t.Error("a shell that nobody gave")
 	} else {
-		mustSay(t, err, devices.Unreachable, "no answer within 1s")
+		mustSay(t, err, devices.Unreachable, "no answer within 3s")
 	}
 	eventually(t, "the connection is closed", func() bool { return p.open.Load() == 0 })
 }
@@ -163,7 +163,7 @@ func hanging(p *peer) {
 func TestCancelingEndsAShellAndACommandAtOnce(t *testing.T) {
 	t.Parallel()
 	p := startPeer(t, hanging)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(soon(t))
 	s, err := open(t, p, &Dialer{}, with(login("a", rightPassword))).Shell(ctx, devices.Terminal{})
 	if err != nil {
 		t.Fatal(err)
@@ -180,7 +180,7 @@ func TestCancelingEndsAShellAndACommandAtOnce(t *testing.T) {
 		t.Error("a write after the end succeeded")
 	}
 
-	ctx, cancel = context.WithCancel(t.Context())
+	ctx, cancel = context.WithCancel(soon(t))
 	defer cancel()
 	var got lockedBuffer
 	go func() { // once something has come
@@ -200,7 +200,7 @@ func TestClosingAClientEndsItsShell(t *testing.T) {
 	t.Parallel()
 	p := startPeer(t, hanging)
 	c := open(t, p, &Dialer{}, with(login("a", rightPassword)))
-	s, err := c.Shell(t.Context(), devices.Terminal{})
+	s, err := c.Shell(soon(t), devices.Terminal{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestClosingAClientEndsItsShell(t *testing.T) {
 	}
 	s.Close()
 	c.Close()
-	if _, err := c.Shell(t.Context(), devices.Terminal{}); err == nil {
+	if _, err := c.Shell(soon(t), devices.Terminal{}); err == nil {
 		t.Error("a closed client gives a shell")
 	}
 }
@@ -240,7 +240,7 @@ func TestStandardErrorStaysApart(t *testing.T) {
 				}
 			})
 			var got lockedBuffer
-			status, err := open(t, p, &Dialer{}, with(login("a", rightPassword))).Run(t.Context(), "show", &got)
+			status, err := open(t, p, &Dialer{}, with(login("a", rightPassword))).Run(soon(t), "show", &got)
 			if err != nil || status != c.status || got.String() != c.want {
 				t.Errorf("status %d, output %q, %v; want %d, %q", status, got.String(), err, c.status, c.want)
 			}
@@ -252,7 +252,7 @@ func TestAWriterThatFailsEndsTheCommand(t *testing.T) {
 	t.Parallel()
 	full := errors.New("too much")
 	p := startPeer(t, hanging)
-	_, err := open(t, p, &Dialer{}, with(login("a", rightPassword))).Run(t.Context(), "show", failing{full})
+	_, err := open(t, p, &Dialer{}, with(login("a", rightPassword))).Run(soon(t), "show", failing{full})
 	if !errors.Is(err, full) {
 		t.Errorf("got %v", err)
 	}
@@ -271,7 +271,7 @@ func TestADeadConnectionIsFoundByItsSilence(t *testing.T) {
 			}
 		}
 	})
-	s, err := open(t, p, &Dialer{Keepalive: 50 * time.Millisecond}, with(login("a", rightPassword))).Shell(t.Context(), devices.Terminal{})
+	s, err := open(t, p, &Dialer{Keepalive: time.Second}, with(login("a", rightPassword))).Shell(soon(t), devices.Terminal{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,11 +314,11 @@ func TestSignsOfLifeAreAskedForOnlyWhereTheyMayBe(t *testing.T) {
 			})
 			o := with(login("a", rightPassword))
 			o.NoKeepalive = c.silence
-			limit := 150 * time.Millisecond
+			limit := time.Second
 			if c.talks {
 				limit = 3 * time.Second // between two words a busy machine may rest
 			}
-			s, err := open(t, p, &Dialer{Keepalive: limit}, o).Shell(t.Context(), devices.Terminal{})
+			s, err := open(t, p, &Dialer{Keepalive: limit}, o).Shell(soon(t), devices.Terminal{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -71,7 +71,7 @@ func startSSHD(t *testing.T, host ssh.Signer, hostPEM, authorized string, lines 
 			return
 		}
 		defer f.Close()
-		cmd := exec.Command(program, "-i", "-e", "-f", path)
+		cmd := exec.CommandContext(t.Context(), program, "-i", "-e", "-f", path) // it ends with the test
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = f, f, &s.log
 		cmd.WaitDelay = time.Second
 		c.Close()
@@ -146,13 +146,13 @@ func (s *openSSH) login(key string) devices.Login {
 // says runs a command on the server and wants its output.
 func (s *openSSH) says(t *testing.T, d *Dialer, o Options, dev devices.Device) *Client {
 	t.Helper()
-	c, err := d.Dial(t.Context(), dev, o)
+	c, err := d.Dial(soon(t), dev, o)
 	if err != nil {
 		t.Fatalf("dial: %v (hint: %s)", err, devices.HintOf(err))
 	}
 	t.Cleanup(func() { c.Close() })
 	var out lockedBuffer
-	status, err := c.Run(t.Context(), "echo it works", &out)
+	status, err := c.Run(soon(t), "echo it works", &out)
 	if err != nil || status != 0 || out.String() != "it works\n" {
 		t.Errorf("status %d, output %q, %v", status, out.String(), err)
 	}

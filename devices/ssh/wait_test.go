@@ -103,7 +103,7 @@ func TestAnAgentThatDoesNotSignIsGivenUp(t *testing.T) {
 	p := startPeer(t, func(p *peer) {
 		p.config.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }
 	})
-	d := &Dialer{HostKeys: trusting(p.address, p.key.PublicKey()), Handshake: 2 * time.Second}
+	d := &Dialer{HostKeys: trusting(p.address, p.key.PublicKey()), Handshake: 5 * time.Second}
 	o := with(devices.Login{Name: "agent", User: "backup", Agent: l.Addr().String()})
 	err = ends(t, "a dial", func() error {
 		c, err := d.Dial(t.Context(), device(t, p.address), o)
@@ -113,7 +113,7 @@ func TestAnAgentThatDoesNotSignIsGivenUp(t *testing.T) {
 		}
 		return err
 	})
-	mustSay(t, err, devices.Unreachable, "no answer to the login within 2s", "does its SSH agent wait")
+	mustSay(t, err, devices.Unreachable, "no answer to the login within 5s", "does its SSH agent wait")
 }
 
 // A file that has come whole is not lost for a device that does not end the
@@ -226,7 +226,7 @@ func TestAJumpHostThatDiesHoldsNobodyBehindIt(t *testing.T) {
 	address, _ := silent(t)
 	dev := device(t, address)
 	dev.Jump = []string{hop.address}
-	d := &Dialer{HostKeys: trusting(hop.address, hop.key.PublicKey()), Handshake: 2 * time.Second}
+	d := &Dialer{HostKeys: trusting(hop.address, hop.key.PublicKey()), Handshake: 5 * time.Second}
 	tunnel, err := d.Tunnel(t.Context(), dev, with(login("a", rightPassword)))
 	if err != nil {
 		t.Fatal(err)
