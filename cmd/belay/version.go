@@ -75,7 +75,12 @@ func (w *workspace) version(ctx context.Context, d devices.Device, at string) (c
 	case at == "":
 		return configs.Version{}, &devices.Error{Kind: devices.Usage, Device: d.String(), Op: "find a version of", Err: fmt.Errorf("it has only %d", seen), Hint: "belay log " + d.String()}
 	}
-	return configs.Version{}, &devices.Error{Kind: devices.Usage, Device: d.String(), Op: "find a version of", Err: errors.New("there is no such version"), Hint: "belay log " + d.String()}
+	why := fmt.Errorf("no version of it begins with %s", at)
+	if strings.Trim(strings.ToLower(at), "0123456789abcdef") != "" {
+		why = fmt.Errorf("%q is neither a version nor a time", at)
+	}
+	return configs.Version{}, &devices.Error{Kind: devices.Usage, Device: d.String(), Op: "find a version of", Err: why,
+		Hint: "belay log " + d.String() + " lists its versions. " + aTime}
 }
 
 // text is one file of a version, read back.
