@@ -54,6 +54,28 @@ func TestServiceOverAFullDisk(t *testing.T) {
 	s.history(t)
 }
 
+// TestAFullDiskIsNotReady asks as /readyz does.
+func TestAFullDiskIsNotReady(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := syscall.Mount("belay", dir, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("mount: %v: this takes root", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	if err := writable(dir); err != nil {
+		t.Errorf("with room: %v", err)
+	}
+	if err := fill(filepath.Join(dir, "ballast")); err != nil {
+		t.Fatal(err)
+	}
+	if err := writable(dir); err == nil || err.Error() != "the data folder cannot be written: no space left on device" {
+		t.Errorf("without room: %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, ".ready-*")); err != nil || len(left) > 0 {
+		t.Errorf("it leaves %q behind, %v", left, err)
+	}
+}
+
 // fill takes all the room that there is.
 func fill(path string) error {
 	f, err := os.Create(path)

@@ -142,7 +142,11 @@ func writable(dir string) error {
 	if err != nil {
 		return fmt.Errorf("the data folder cannot be written: %w", errors.Unwrap(err))
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	// A full disk still takes an empty file.
+	if _, err = f.Write(make([]byte, 4<<10)); err != nil {
+		err = fmt.Errorf("the data folder cannot be written: %w", errors.Unwrap(err))
+	}
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
 
 // freeBytes is what is left for us on the disk of a folder.
