@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -56,6 +57,13 @@ func (p *program) runBackup(ctx context.Context, w *workspace, folder string, ke
 		m.Number, w.settings.Data, folder, len(m.Customers), len(m.Files), size(m.Bytes()), size(fresh)); err != nil {
 		return err
 	}
+	if by, err := checkSigned(m, "", w.settings); err != nil {
+		return err
+	} else if by.Key != "" {
+		if err := p.say("signed with %s: note it beside the master identity, for belay restore --signer\n", by.Key); err != nil {
+			return err
+		}
+	}
 	return p.say("not in it: %s\n", m.Note)
 }
 
@@ -70,25 +78,42 @@ func (w *workspace) rememberBackup(ctx context.Context, folder string, made time
 
 func (p *program) backupCheck() *cobra.Command {
 	var number int
+	var signer string
 	cmd := &cobra.Command{
 		Use: "check FOLDER", Short: "Read every file of a backup and compare it with the manifest", Args: cobra.ExactArgs(1),
 		Long: `Reads all of the newest backup in the folder, or of --number, and compares each file with its
-digest. Needs no settings and no key.
+digest. Needs no settings and no key. The signature of the manifest is held to the key whose
+fingerprint --signer names, or else to this installation's own; where neither is known, and
+where an older Belay made the backup, which signed none, a line says so.
 
-Exit status: 0 it is whole; 2 there is no backup; 8 something is missing or altered.`,
+Exit status: 0 it is whole; 2 there is no backup; 8 something is missing or altered, or signed
+with another key.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := spare.Read(args[0], number)
 			if err != nil {
 				return err
 			}
-			return p.runBackupCheck(cmd.Context(), args[0], m)
+			s, err := readSettings(p.config)
+			if err != nil { // what is wrong with them keeps nobody from reading a backup
+				if s = nil; !errors.Is(err, noSettings(p.settingsName())) {
+					warn(p.err, "this installation's key is not known: %v", err)
+				}
+			}
+			return p.runBackupCheck(cmd.Context(), s, args[0], m, signer)
 		},
 	}
 	cmd.Flags().IntVar(&number, "number", 0, "which backup (default the newest)")
+	cmd.Flags().StringVar(&signer, "signer", "", "`FINGERPRINT` of the key that must have signed it, as belay backup prints it")
 	return cmd
 }
 
-func (p *program) runBackupCheck(ctx context.Context, folder string, m spare.Manifest) error {
+// runBackupCheck holds a backup to its signature and its digests; s: nil without
+// settings.
+func (p *program) runBackupCheck(ctx context.Context, s *settings, folder string, m spare.Manifest, signer string) error {
+	by, err := checkSigned(m, signer, s)
+	if err != nil {
+		return err
+	}
 	damaged, err := spare.Check(ctx, folder, m, p.copying("read"))
 	if err != nil {
 		return err
@@ -100,10 +125,12 @@ func (p *program) runBackupCheck(ctx context.Context, folder string, m spare.Man
 		warn(p.err, "when it was made: %s", problem)
 	}
 	if p.json {
-		if err := p.printJSON(map[string]any{"number": m.Number, "files": len(m.Files), "bytes": m.Bytes(), "damaged": len(damaged), "made": m.Made}); err != nil {
+		if err := p.printJSON(map[string]any{"number": m.Number, "files": len(m.Files), "bytes": m.Bytes(), "damaged": len(damaged), "made": m.Made, "signed": by}); err != nil {
 			return err
 		}
 	} else if err := p.say("backup %d of %s: %d files, %s read and compared, %d damaged\n", m.Number, m.Made.Local().Format("2006-01-02 15:04"), len(m.Files), size(m.Bytes()), len(damaged)); err != nil {
+		return err
+	} else if err := p.tellSigned(by); err != nil {
 		return err
 	}
 	if len(damaged) > 0 {

@@ -41,7 +41,7 @@ func (w *workspace) takeBackup(ctx context.Context, folder string, keep int, sho
 		return spare.Manifest{}, 0, err
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
-	t.Progress = shown
+	t.Progress, t.Sign = shown, w.signBackup(ctx, warned) // before its key is copied
 	m := spare.Manifest{Made: w.now(), Belay: version, From: w.settings.Data, Note: notInBackup}
 	cuts, err := w.copyLedger(ctx, t, &m)
 	if err != nil {

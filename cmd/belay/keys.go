@@ -53,8 +53,8 @@ func (p *program) keysList() *cobra.Command {
 
 func (p *program) keysSigner() *cobra.Command {
 	return &cobra.Command{
-		Use: "signer", Short: "Print the public key of receipts, for whoever checks them", Args: cobra.NoArgs,
-		Long: `Prints the public half of the key that signs receipts, as a line of the allowed_signers file of
+		Use: "signer", Short: "Print the public key of receipts and backups, for whoever checks them", Args: cobra.NoArgs,
+		Long: `Prints the public half of the key that signs receipts and backups, as a line of the allowed_signers file of
 ssh-keygen. Whoever has it checks receipts away from here: belay receipt verify --signers FILE, or
 ssh-keygen -Y verify. Give it to them over another way than the receipts.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -68,7 +68,7 @@ ssh-keygen -Y verify. Give it to them over another way than the receipts.`,
 				if comment == "" {
 					comment = "belay"
 				}
-				_, err = fmt.Fprintf(p.out, "%s namespaces=\"belay-receipt\" %s %s\n", comment, kind, blob)
+				_, err = fmt.Fprintf(p.out, "%s namespaces=\"belay-receipt,belay-backup\" %s %s\n", comment, kind, blob)
 				return err
 			})
 		},

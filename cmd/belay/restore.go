@@ -17,6 +17,7 @@ import (
 func (p *program) restoreCommand() *cobra.Command {
 	var to string
 	var number int
+	var signer string
 	cmd := &cobra.Command{
 		Use: "restore FOLDER [--to DATA]", Short: "Make a data folder of a backup", Args: cobra.ExactArgs(1),
 		Long: `Makes a data folder of the newest backup in FOLDER, or of --number, where the settings say that the
@@ -24,10 +25,13 @@ data is, or in --to. Only into an empty or missing folder, never over one. Every
 with its digest before it is used and after it is written; the ledger's chains and every history
 are read. A backup of an older Belay is brought forward.
 
-It needs no key. To open originals and to go on, the master identity must be where the settings
+It needs no key. The signature is held to the key whose fingerprint --signer names, or to the one
+in the data folder of the settings. On a new machine there is none, and a backup cannot vouch for
+itself: without --signer a line says that who made it was not checked. To open originals and to go on, the master identity must be where the settings
 say; it is in no backup.
 
-Exit status: 0 restored; 1 something broke; 2 wrong usage; 8 the backup is damaged.`,
+Exit status: 0 restored; 1 something broke; 2 wrong usage; 8 the backup is damaged, or signed with
+another key.`,
 		Example: "  belay restore /mnt/nas/belay\n  belay restore /mnt/nas/belay --number 12 --to /srv/belay-data",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := readSettings(p.config)
@@ -37,11 +41,12 @@ Exit status: 0 restored; 1 something broke; 2 wrong usage; 8 the backup is damag
 			if to == "" {
 				to = s.Data
 			}
-			return p.runRestore(cmd.Context(), s, args[0], number, to)
+			return p.runRestore(cmd.Context(), s, args[0], number, to, signer)
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "the new data folder (default: data of the settings)")
 	cmd.Flags().IntVar(&number, "number", 0, "which backup (default the newest)")
+	cmd.Flags().StringVar(&signer, "signer", "", "`FINGERPRINT` of the key that must have signed it, as belay backup prints it")
 	cmd.AddCommand(p.restoreCatchUp())
 	return cmd
 }
@@ -53,7 +58,7 @@ func (p *program) settingsName() string {
 	return settingsFile
 }
 
-func (p *program) runRestore(ctx context.Context, s *settings, folder string, number int, to string) error {
+func (p *program) runRestore(ctx context.Context, s *settings, folder string, number int, to, signer string) error {
 	m, err := spare.Read(folder, number)
 	if err != nil {
 		return err
@@ -67,7 +72,7 @@ func (p *program) runRestore(ctx context.Context, s *settings, folder string, nu
 	if err := spare.Empty(to); err != nil {
 		return err
 	}
-	if err := p.runBackupCheck(ctx, folder, m); err != nil {
+	if err := p.runBackupCheck(ctx, s, folder, m, signer); err != nil {
 		return err
 	}
 	release, err := lockService(to) // no service begins on half of it

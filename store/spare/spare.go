@@ -13,7 +13,11 @@
 // A manifest is one JSON object; sum is the SHA-256 of the same object, compact,
 // with sum empty, so one that was cut short or altered is none. Its files name each
 // path of the data folder with its size and the digest under which it lies in
-// content. What no manifest names is left over from an interrupted backup, and the
+// content. signature, where it is there, is an SSH signature (PROTOCOL.sshsig, namespace
+// belay-backup) of the 64 letters of sum, by the key that signs receipts: the sum
+// proves that nothing was altered by chance, the signature that nobody did it on
+// purpose. It is not under the sum, so an older Belay reads a signed manifest, and this
+// one an unsigned. This package neither makes nor checks signatures. What no manifest names is left over from an interrupted backup, and the
 // next one takes it away. So a backup is there whole or not at all, and the ones
 // before stay as they were while it is made.
 //
@@ -21,6 +25,11 @@
 //
 //	jq -r '.files[] | .sha256 + " " + .path' manifest-000012.json | while read -r sum path; do
 //	    mkdir -p "data/$(dirname "$path")"; cp "content/${sum%"${sum#??}"}/$sum" "data/$path"; done
+//
+// And who signed it, allowed_signers being what belay keys signer prints:
+//
+//	jq -r .signature manifest-000012.json > sum.sig
+//	jq -rj .sum manifest-000012.json | ssh-keygen -Y verify -f allowed_signers -I belay-receipts -n belay-backup -s sum.sig
 package spare
 
 import (
@@ -58,6 +67,7 @@ type Manifest struct {
 	Folders   []string   `json:"folders"`            // those that must be there though they may be empty
 	Files     []File     `json:"files"`
 	Sum       string     `json:"sum"`
+	Signature string     `json:"signature,omitempty"` // of Sum
 }
 
 // A Chain is where a chain of the ledger ended: an anchor against one that is cut
@@ -91,7 +101,7 @@ func (m Manifest) Bytes() (n int64) {
 }
 
 func (m Manifest) sum() (string, error) {
-	m.Sum = ""
+	m.Sum, m.Signature = "", ""
 	data, err := json.Marshal(m)
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:]), err

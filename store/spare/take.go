@@ -23,8 +23,9 @@ import (
 
 // A Taking is one backup while it is made. It is one goroutine's.
 type Taking struct {
-	Progress func(files int, bytes int64) // where set, is told after each file how far it is
-	Warning  string                       // what Finish found odd among the backups before
+	Progress func(files int, bytes int64)     // where set, is told after each file how far it is
+	Warning  string                           // what Finish found odd among the backups before
+	Sign     func(sum string) (string, error) // where set, signs the manifest
 
 	folder  string
 	lock    *os.File
@@ -183,6 +184,11 @@ func (t *Taking) Finish(m Manifest, keep int) (_ Manifest, err error) {
 	if m.Sum, err = m.sum(); err != nil {
 		return m, err
 	}
+	if m.Signature = ""; t.Sign != nil {
+		if m.Signature, err = t.Sign(m.Sum); err != nil {
+			return m, t.failed("the manifest", err)
+		}
+	}
 	for dir := range t.folders {
 		if err := syncFolder(dir); err != nil {
 			return m, t.failed("content", err)
@@ -255,6 +261,8 @@ each by the SHA-256 of its bytes. Nothing here is to be changed by hand.
 
     belay backup check FOLDER      reads all of it and compares
     belay restore FOLDER           makes a data folder of the newest
+
+Both say whether it is signed with a key that is known there; --signer names the one you noted.
 
 NOT in here: the master identity, which opens the customers' keys and logins (belay keys escrow),
 and the settings (belay.yaml, the inventory and what they name). Keep both elsewhere, safely:

@@ -53,6 +53,16 @@ func (v *Vault) SignerKey(ctx context.Context) (string, error) {
 	return s.line(), nil
 }
 
+// KnownSigner is the public line of the key that a data folder signs with, as it
+// stands beside the sealed one; "" where there is none. It needs no master identity.
+func KnownSigner(dir string) (string, error) {
+	line, err := os.ReadFile((&Vault{dir: dir}).publicFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(line), failed("read the public key of receipts", err)
+}
+
 // signer reads or makes the key. The public half is written last: while it is
 // there, a missing key was lost, and is not made anew behind anybody's back.
 func (v *Vault) signer(ctx context.Context) (*signer, error) {

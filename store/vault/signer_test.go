@@ -178,3 +178,22 @@ func TestNothingPrintsTheSigner(t *testing.T) {
 		}
 	}
 }
+
+func TestThePublicKeyIsKnownWithoutTheMaster(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if line, err := KnownSigner(dir); line != "" || err != nil {
+		t.Errorf("of none: %q, %v", line, err)
+	}
+	v, err := New(dir, Master{File: filepath.Join(dir, "master.age"), Create: true}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := signs(t, v)
+	if err := os.Remove(filepath.Join(dir, "master.age")); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := KnownSigner(dir); line != want+"\n" || err != nil {
+		t.Errorf("%q, %v; want %q", line, err, want)
+	}
+}
