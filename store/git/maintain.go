@@ -226,7 +226,7 @@ func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.Fi
 		return 0, err
 	}
 	// A person's multi-pack-index names packs that go now, and git believes it.
-	indexes, err := filepath.Glob(filepath.Join(dir, "multi-pack-index*"))
+	indexes, err := filepath.Glob(filepath.Join(dir, manyIndex+"*"))
 	for _, path := range indexes {
 		err = errors.Join(err, removeIfThere(path))
 	}

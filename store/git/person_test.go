@@ -76,6 +76,9 @@ func TestCommitsGoOnWhileAPersonLooksAfterTheRepository(t *testing.T) {
 	writers.Wait()
 	close(stop)
 	wg.Wait()
+	if _, err := s.Maintenance(t.Context()); err != nil { // as a service does by itself
+		t.Error(err)
+	}
 	for i, want := range acked {
 		got := history(t, open(t, s.Dir), devices.ID(fmt.Sprint("acme/sw-", i)))
 		if i == 0 {

@@ -156,3 +156,38 @@ func TestMaintenanceTellsOfAHistoryThatCannotBeReadAndGoesOn(t *testing.T) {
 		}
 	}
 }
+
+func TestAnIndexOfSeveralPacksThatNamesWhatIsGoneIsTakenAway(t *testing.T) {
+	t.Parallel()
+	needGit(t)
+	s := open(t, t.TempDir())
+	for i := range 3 {
+		commit(t, s, snapshot(t, "acme", "sw-1", fmt.Sprint(i, "\n"), i))
+	}
+	dir := gitDir(s, "acme")
+	git(t, "--git-dir", dir, "multi-pack-index", "write")
+	many := filepath.Join(dir, "objects", "pack", manyIndex)
+	was, err := os.ReadFile(many)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Maintenance(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(many); err != nil {
+		t.Errorf("one that is right: %v", err)
+	}
+	if _, err := s.Maintain(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(many, was, 0o600); err != nil { // as by a git that was at it meanwhile
+		t.Fatal(err)
+	}
+	if out, err := runGit(t, "--git-dir", dir, "fsck"); err == nil {
+		t.Fatalf("git does not mind: %s", out)
+	}
+	if _, err := s.Maintenance(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	git(t, "--git-dir", dir, "fsck")
+}

@@ -113,17 +113,23 @@ func smallOnes(packs map[string]os.FileInfo) []string {
 }
 
 // leftovers tells whether there is something that a killed process may have left,
-// or a pack that has lost its index.
+// a pack that has lost its index, or an index that names packs which are gone.
 func (r *repo) leftovers() (bool, error) {
 	for _, dir := range []string{r.dir, filepath.Join(r.dir, "objects", "pack")} {
 		names, err := listing(dir)
 		if err != nil {
 			return false, err
 		}
+		there := map[string]bool{}
+		for _, n := range names {
+			there[n] = true
+		}
 		if slices.ContainsFunc(names, func(n string) bool {
+			if strings.HasPrefix(n, manyIndex) {
+				return outdated(filepath.Join(dir, n), there)
+			}
 			stem, pack := strings.CutSuffix(n, ".pack")
-			_, indexed := slices.BinarySearch(names, stem+".idx")
-			return pack && !indexed || strings.HasPrefix(n, "tmp_") || strings.HasPrefix(n, ".tmp-") || strings.HasPrefix(n, "belay-pack-")
+			return pack && !there[stem+".idx"] || strings.HasPrefix(n, "tmp_") || strings.HasPrefix(n, ".tmp-") || strings.HasPrefix(n, "belay-pack-")
 		}) {
 			return true, nil
 		}

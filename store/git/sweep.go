@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -78,6 +80,8 @@ func (r *repo) sweep(l *lockFile) error {
 			isIdx && !there[idxOf+".pack"],
 			(strings.HasPrefix(n, "tmp_") || strings.HasPrefix(n, ".tmp-")) && still(path):
 			drop = append(drop, path)
+		case strings.HasPrefix(n, manyIndex) && outdated(path, there):
+			drop = append(drop, path)
 		case isPack && !there[packOf+".idx"] && still(path):
 			bare = append(bare, packOf)
 		}
@@ -99,6 +103,21 @@ func (r *repo) sweep(l *lockFile) error {
 		err = errors.Join(err, r.reindex(stem))
 	}
 	return errors.Join(err, r.secure())
+}
+
+// manyIndex is what the name of another git's index of several packs begins with.
+const manyIndex = "multi-pack-index"
+
+var indexName = regexp.MustCompile(`pack-[0-9a-f]{40}\.idx\x00`)
+
+// outdated tells whether an index of several packs names one that is gone: another
+// git wrote it while we put packs together. It stumbles over that ever after.
+func outdated(path string, there map[string]bool) bool {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(indexName.FindAll(data, -1), func(name []byte) bool { return !there[string(name[:len(name)-1])] })
 }
 
 // ourKeep tells whether a .keep is a writer's, who would hold belay.lock now.
