@@ -125,11 +125,13 @@ var shapes = []string{
 	`^\s*key (?P<secret>\S+)`, `^\s+key\s+(?P<secret>\S+)`, `(?i)^user \S+\s+PASSWORD\s+(?P<secret>\w+)`,
 	`key "(?P<secret>[^"]*)"`, `(?s)BEGIN.*?END`, `^end\n*\z`, `\Ahead.*\n`, `key\n?x`, `x?\nkey`, `(?:a|b)?\s*secret\n(?:\s*\w+\n)*`,
 	`[\s.x]key`, `[\sx]\s*key`, `(?s:.)key\s`, `(?:key\s*){2}`, `\bkey\b`, `\Bey`, `k.?y$`, `[^k]key`, `secret|\n\nkey`, `^$\nkey`, `(?:\n|^)(?:\s|x)key`, `password(?:\n\s+\S+){1,2}`,
+	`^ {2,3}(?:key|user)[a-z]*,? *\n`, `^ {2}a?\nkey`, ` {3}\n?a`, ` {3}a?\nx`, `é{2}`, `a\n{2}x`, `^ {2}\n?key\n`, `^ {2}\s?key\n`, `^ {2}\s*key\n`, `\n {2}key`, `(?: ?x){2}key`, ` {3}[\s.]key\n`, ` {2}(?: |key)\n`, ` {2}x*\n*key`, ` {2}(?:key|a\n)`,
+	`^ {3}\t?key *\n`, `^ {2} *(?:key){1,2}\n`, `(?:key){2}\n?`, `key ?x{2}`, `(?:\n|  )key\n`, ` {2}(?:\n|a)key`,
 }
 
 func TestLookingNearLiteralsFindsWhatTheWholeTextHolds(t *testing.T) {
 	t.Parallel()
-	pieces := []string{"password 7 ", "user a", "password", "key", "key", "key \"", "KEY", "password", "secret", "user", "a", "x", " ", "  ", "\t", "\n", "\n", "\n\n", "\n ", "\"", "7", "BEGIN", "END", "! Last ", "ab c ", "end", "head", "é", "\u212a", "\xff", "\v"}
+	pieces := []string{"password 7 ", "user a", "password", "key", "key", "key \"", "KEY", "password", "secret", "user", "a", "x", " ", "  ", "   ", "\t", "\n", "\n", "\n\n", "\n ", "\"", "7", "BEGIN", "END", "! Last ", "ab c ", "end", "head", "é", "\u212a", "\xff", "\v"}
 	rnd := rand.New(rand.NewPCG(1, 2))
 	n := 3000
 	if testing.Short() {

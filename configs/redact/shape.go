@@ -2,6 +2,7 @@ package redact
 
 import (
 	"regexp/syntax"
+	"slices"
 	"strings"
 )
 
@@ -116,6 +117,9 @@ func isSpace(re *syntax.Regexp) bool {
 // blanks are the bytes of which a blank line is made.
 const blanks = " \t\n\v\f\r"
 
+// mostRepeats is how many times a literal that is repeated is looked for in a row.
+const mostRepeats = 64
+
 // literals are strings of which one stands somewhere in every match.
 func literals(re *syntax.Regexp) []string {
 	switch re.Op {
@@ -126,6 +130,9 @@ func literals(re *syntax.Regexp) []string {
 	case syntax.OpCapture, syntax.OpPlus:
 		return literals(re.Sub[0])
 	case syntax.OpRepeat:
+		if sub := re.Sub[0]; sub.Op == syntax.OpLiteral && re.Min > 1 && len(longestASCII(sub.Rune)) == len(string(sub.Rune)) {
+			return []string{strings.Repeat(longestASCII(sub.Rune), min(re.Min, mostRepeats))}
+		}
 		if re.Min > 0 {
 			return literals(re.Sub[0])
 		}
@@ -161,18 +168,26 @@ func firstLiterals(re *syntax.Regexp, started bool) []string {
 			return firstLiterals(re.Sub[0], started)
 		}
 	case syntax.OpConcat:
-		var best []string
+		var best, margin []string // margin: of the white space that the line begins with
 		for _, sub := range re.Sub {
 			switch {
+			case !started && isSpace(sub) && crossings(sub) == 0:
+				margin = better(margin, literals(sub))
+				continue
 			case !started && isSpace(sub):
+				margin = nil
 				continue
 			case !started && (sub.Op == syntax.OpCharClass || sub.Op == syntax.OpAnyChar):
 				// One character: white space before that line, or in it.
 			case crossings(sub) > 0:
 				return better(best, firstLiterals(sub, started))
 			}
+			l := literals(sub)
+			if !started && l != nil && !slices.ContainsFunc(l, func(s string) bool { return strings.Trim(s, blanks) == "" }) {
+				best = margin // it is in the line of what comes now, which is not blank
+			}
 			started = true
-			best = better(best, literals(sub))
+			best = better(best, l)
 		}
 		return best
 	case syntax.OpAlternate:
