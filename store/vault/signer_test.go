@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"belay/devices"
 )
@@ -185,7 +186,7 @@ func TestThePublicKeyIsKnownWithoutTheMaster(t *testing.T) {
 	if line, err := KnownSigner(dir); line != "" || err != nil {
 		t.Errorf("of none: %q, %v", line, err)
 	}
-	v, err := New(dir, Master{File: filepath.Join(dir, "master.age"), Create: true}, nil)
+	v, err := New(dir, Master{File: filepath.Join(dir, "master.age"), Create: true}, func() time.Time { return time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC) })
 	if err != nil {
 		t.Fatal(err)
 	}
