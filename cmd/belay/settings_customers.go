@@ -176,7 +176,8 @@ func scalar(unmarshal func(any) error, want string, read func(string) error) err
 		return err
 	}
 	if read(string(w)) != nil {
-		return &yaml.SyntaxError{Message: fmt.Sprintf("%q is no %s", string(w), want), Token: n.GetToken()}
+		field := strings.TrimPrefix(n.GetPath(), "$.")
+		return &yaml.SyntaxError{Message: fmt.Sprintf("%s: %q is no %s", field, string(w), want), Token: n.GetToken()}
 	}
 	return nil
 }

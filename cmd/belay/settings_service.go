@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -27,13 +28,11 @@ type duration time.Duration
 
 // UnmarshalYAML reads a duration.
 func (d *duration) UnmarshalYAML(unmarshal func(any) error) error {
-	var text string
-	if err := unmarshal(&text); err != nil {
+	return scalar(unmarshal, "length of time: write 90s, 30m, 12h, 7d or 2w", func(s string) error {
+		v, err := parseDuration(s)
+		*d = duration(v)
 		return err
-	}
-	v, err := parseDuration(text)
-	*d = duration(v)
-	return err
+	})
 }
 
 func parseDuration(text string) (time.Duration, error) {
@@ -49,7 +48,7 @@ func parseDuration(text string) (time.Duration, error) {
 	}
 	v, err := time.ParseDuration(text)
 	if err != nil || v <= 0 {
-		return 0, fmt.Errorf("%q is no length of time: write 90s, 30m, 12h, 7d or 2w", text)
+		return 0, errors.New("no length of time")
 	}
 	return v, nil
 }
