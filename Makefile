@@ -12,7 +12,7 @@ help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build ./belay
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o belay ./cmd/belay
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o belay ./cmd/belay
 
 demo: build ## watch it keep good copies and refuse bad ones (no network, no root)
 	./belay demo

@@ -21,8 +21,11 @@ const (
 	// goodbye is how long a device that ended its output may take to say with
 	// which status.
 	goodbye = 5 * time.Second
-	// aftermath is how long a connection that was cut takes to be known as such.
-	aftermath = 50 * time.Millisecond
+	// aftermath is how long a connection that was cut takes to be known as such: so
+	// many short waits, for after a long one that ended while the machine stood still
+	// nothing would be known yet.
+	aftermath = 25 * time.Millisecond
+	looks     = 12
 )
 
 // Run runs command on a channel of its own, without a terminal, and writes its
@@ -126,13 +129,23 @@ func (c *Client) collect(from io.Reader) []byte {
 	}
 }
 
+// over tells whether done is closed, or becomes so within a while.
+func over(done <-chan struct{}, while time.Duration) bool {
+	select {
+	case <-done:
+		return true
+	case <-time.After(while):
+		return false
+	}
+}
+
 // cut tells whether the connection was torn. A device that merely hangs up
 // after its output, as some do instead of sending a status, is no error.
 func (c *Client) cut() error {
-	select {
-	case <-c.done:
-	case <-time.After(aftermath):
-		return nil
+	for n := 1; !over(c.done, aftermath); n++ {
+		if n == looks {
+			return nil
+		}
 	}
 	// Where a device breaks the protocol and says more than x/crypto takes in at
 	// once, its Wait does not return.
