@@ -44,6 +44,9 @@ func TestSettingsThatWereRefusedAreTriedAgainLessAndLessOften(t *testing.T) {
 		for _, a := range list {
 			if a.Cause == configs.AlarmService && a.Key == "settings" {
 				n++
+				if !strings.Contains(a.What, "refused, the old ones stay: ") || !strings.Contains(a.What, "devices.yaml") || strings.Contains(a.What, "\n") {
+					t.Errorf("the alarm does not say why in one line: %q", a.What)
+				}
 			}
 		}
 		return n
@@ -101,5 +104,29 @@ func TestSchedulesThatCouldNotBeReadAreReadOnceMore(t *testing.T) {
 	}
 	if b.plans.now() == before || b.plans.missing() {
 		t.Error("the plan is the old one")
+	}
+}
+
+func TestTheDataFolderOfSettingsThatAreWrongIsFoundAsFarAsTheyCanBeRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, settingsFile)
+	for text, want := range map[string]string{
+		"data: ./kept\nhost_keys: never\n":                "kept",
+		"data: ./kept # here\ninventory: [devices.yaml\n": "kept",
+		"host_keys: {\ndata: \"kept\"\nlogins: [\n":       "kept",
+		"host_keys: never\n":                              "belay-data",
+		"logins: {data: no}\nhost_keys: {\n":              "belay-data",
+		"":                                                "belay-data",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := dataFolder(file); got != filepath.Join(dir, want) {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+	if got := dataFolder(filepath.Join(dir, "none.yaml")); got != filepath.Join(dir, "belay-data") {
+		t.Errorf("without settings: %s", got)
 	}
 }

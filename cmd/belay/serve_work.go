@@ -210,13 +210,26 @@ func (s *server) lookAtDisk(ctx context.Context, w *workspace) error {
 	return nil
 }
 
+// mostReason is how many characters of a reason an alarm repeats.
+const mostReason = 300
+
+// cutReason is an error as part of a sentence.
+func cutReason(err error) string {
+	r := []rune(oneLine(tame(err.Error())))
+	if len(r) > mostReason {
+		r = append(r[:mostReason-1], '…')
+	}
+	return string(r)
+}
+
 // toldOfReload raises an alarm where settings were refused, and ends it where
 // they were taken.
 func (s *server) toldOfReload(ctx context.Context, err error) {
 	w, leave := s.live.use()
 	defer leave()
-	a := configs.Alarm{Cause: configs.AlarmService, Key: "settings", What: "the changed settings were refused; the old ones stay", Hint: "belay doctor", At: s.p.now()}
+	a := configs.Alarm{Cause: configs.AlarmService, Key: "settings", Hint: "belay doctor", At: s.p.now()}
 	if err != nil {
+		a.What = "the changed settings were refused, the old ones stay: " + cutReason(err)
 		err = w.alarms.Raise(ctx, a)
 	} else {
 		err = w.alarms.Clear(ctx, a)

@@ -172,6 +172,11 @@ type noSettings string
 func (n noSettings) Error() string { return fmt.Sprintf("there is no %s here", string(n)) }
 func (n noSettings) Unwrap() error { return os.ErrNotExist }
 
+// defaults are the settings of a file that says nothing.
+func defaults(file string) *settings {
+	return &settings{Data: "./belay-data", HostKeys: "pin", Concurrency: concurrency{All: 50, Site: 10, JumpHost: 20}, file: file}
+}
+
 // readSettings reads and checks the settings file.
 func readSettings(file string) (*settings, error) {
 	if file == "" {
@@ -187,7 +192,7 @@ func readSettings(file string) (*settings, error) {
 	if err != nil {
 		return nil, wrong(err, "")
 	}
-	s := &settings{Data: "./belay-data", HostKeys: "pin", Concurrency: concurrency{All: 50, Site: 10, JumpHost: 20}, file: file}
+	s := defaults(file)
 	if err := yaml.UnmarshalWithOptions(text, s, yaml.Strict()); err != nil {
 		// Without the lines around: a password may stand there, though it may not.
 		return nil, wrong(fmt.Errorf("%s:%s", file, strings.TrimSpace(yaml.FormatError(err, false, false))), "belay init --print shows all that may stand there")
