@@ -286,6 +286,6 @@ func (p *program) beforeUnsaved(ctx context.Context, w *workspace, d devices.Dev
 	}
 	what := unsavedSince(lost, time.Local)
 	warn(p.err, "%s: %s: a restart would undo it", d, what)
-	return true, w.alarms.Raise(ctx, configs.Alarm{Cause: configs.AlarmUnsaved, Customer: d.Customer, Device: d.ID(), What: d.String() + " is about to be replaced; " + what,
+	return true, w.alarms.Raise(ctx, configs.Alarm{Cause: configs.AlarmUnsaved, Customer: d.Customer, Device: d.ID(), What: "it is about to be replaced; " + what,
 		Hint: "save the configuration on the device, then belay before " + d.String(), At: p.now()})
 }

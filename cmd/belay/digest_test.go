@@ -36,3 +36,12 @@ func TestAPassIsAtSomethingOfACustomerOrOfNobody(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestLittleRoomIsSaidInMegabytes(t *testing.T) {
+	t.Parallel()
+	for free, want := range map[uint64]string{0: "0 MB", 44_900_000: "44 MB", 999_999_999: "999 MB", 1_000_000_000: "1.0 GB", 2 << 30: "2.1 GB"} {
+		if got := lowDisk(free); got != want+" are free where Belay keeps its data" {
+			t.Errorf("%d: %s", free, got)
+		}
+	}
+}

@@ -107,5 +107,8 @@ func (w *workspace) digestDisk(in *report.Input) error {
 }
 
 func lowDisk(free uint64) string {
+	if free < 1e9 {
+		return fmt.Sprintf("%d MB are free where Belay keeps its data", free/1e6)
+	}
 	return fmt.Sprintf("%.1f GB are free where Belay keeps its data", float64(free)/1e9)
 }

@@ -55,16 +55,21 @@ func message(list []due) Message {
 // subject is the one alarm, or how many there are of which cause.
 func subject(list []due) string {
 	if d := list[0]; len(list) == 1 {
-		if d.over {
-			return "over: " + title(d.Alarm)
+		what := title(d.Alarm)
+		if d.Device == "" {
+			head, _, _ := strings.Cut(d.What, ": ")
+			what += ": " + head
 		}
-		return title(d.Alarm)
+		if d.over {
+			what = "over: " + what
+		}
+		return cut(what, fullSubject)
 	}
 	var causes []string
 	count := map[string]int{}
 	stand := 0
 	for _, d := range list {
-		cause := d.Cause
+		cause := words(d.Cause)
 		if d.over {
 			cause = "over"
 		} else {
@@ -84,15 +89,38 @@ func subject(list []due) string {
 	return fmt.Sprintf("%d alarms: %s", stand, strings.Join(causes, ", "))
 }
 
+// fullSubject is how many characters a subject has at most.
+const fullSubject = 140
+
+func cut(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}
+
+// words are a cause as a subject names it that stands alone.
+func words(cause string) string {
+	switch cause {
+	case configs.AlarmDamage:
+		return "damage found"
+	case configs.AlarmService:
+		return "trouble of the service"
+	case configs.AlarmDisk:
+		return "disk nearly full"
+	}
+	return cause
+}
+
 // title is what an alarm is about.
 func title(a configs.Alarm) string {
 	switch {
 	case a.Device != "":
-		return a.Cause + ": " + string(a.Device)
+		return words(a.Cause) + ": " + string(a.Device)
 	case a.Customer != "":
-		return a.Cause + ": " + a.Customer
+		return words(a.Cause) + ": " + a.Customer
 	}
-	return a.Cause
+	return words(a.Cause)
 }
 
 func sentence(a configs.Alarm) string { return title(a) + ": " + a.What }

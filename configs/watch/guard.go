@@ -85,12 +85,12 @@ func (w *Watch) ebb(now time.Time) (next time.Time) {
 // middle of a flood: or else nobody would ever clear it.
 func (w *Watch) tellFlood(from netip.Addr, raise bool) {
 	a := configs.Alarm{Cause: configs.AlarmFlood, Key: from.String(), At: w.Now()}
-	who := "several devices with the address " + from.String()
+	who := "several devices with the address " + from.String() + ": "
 	if d, err := w.book.find(from, ""); err == nil {
-		a.Customer, a.Device, who = d.Customer, d.ID(), d.String()
+		a.Customer, a.Device, who = d.Customer, d.ID(), ""
 		a.Hint = "belay capture " + d.String()
 	}
-	a.What = fmt.Sprintf("%s: more than %d messages a minute come from there; none is looked at until it has been calm for %s", who, w.Flood, calm)
+	a.What = fmt.Sprintf("%smore than %d messages a minute come from there; none is looked at until it has been calm for %s", who, w.Flood, calm)
 	mark := configs.Mark{Key: from.String()}
 	if raise {
 		mark.Value = []byte("true")

@@ -141,7 +141,7 @@ func (l leg) send(m Message) (err error) {
 		return errShut
 	}
 	text, params := m.Text, types.Params{}
-	subject := strings.Join(strings.Fields(m.Subject), " ")
+	subject := signed(strings.Join(strings.Fields(m.Subject), " "))
 	switch {
 	case l.scheme == "smtp":
 		params.SetTitle(mime.QEncoding.Encode("utf-8", subject))
@@ -155,7 +155,9 @@ func (l leg) send(m Message) (err error) {
 		}
 	case titled(l.scheme):
 		params.SetTitle(subject)
-	case !strings.HasPrefix(text, subject):
+	case strings.HasPrefix(text, strings.TrimPrefix(subject, sender)): // it begins with what it is about
+		text = signed(text)
+	default:
 		text = subject + "\n\n" + text
 	}
 	return s.Send(cut(text, room(l.scheme)), &params)
@@ -164,6 +166,11 @@ func (l leg) send(m Message) (err error) {
 func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }
+
+// sender begins what a list of messages shows of one: who it is from.
+const sender = "Belay: "
+
+func signed(s string) string { return sender + strings.TrimPrefix(s, sender) }
 
 // titled services show a title of their own; some others refuse one.
 func titled(scheme string) bool {

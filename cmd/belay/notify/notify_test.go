@@ -111,7 +111,7 @@ func TestAMailHasTheSubjectTheTextAndThePage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject")); err != nil || s != hello.Subject {
+	if s, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject")); err != nil || s != "Belay: "+hello.Subject {
 		t.Errorf("subject %q, %v", s, err)
 	}
 	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
@@ -254,15 +254,24 @@ func TestAWebhookIsGivenTitleAndText(t *testing.T) {
 	if err := to("generic://"+host+"/hook?disabletls=yes&template=json").Deliver(t.Context(), "noc", hello); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(got, "/hook ") || !strings.Contains(got, `"title":"412 devices · 409 verified"`) || !strings.Contains(got, `"message":"412 devices`) {
+	if !strings.HasPrefix(got, "/hook ") || !strings.Contains(got, `"title":"Belay: 412 devices · 409 verified"`) || !strings.Contains(got, `"message":"412 devices`) {
 		t.Errorf("got %s", got)
 	}
 	long := notify.Message{Subject: "s", Text: strings.Repeat("a line of it\n", 5000)}
 	if err := to("mattermost://"+host+"/token?disabletls=yes").Deliver(t.Context(), "noc", long); err != nil {
 		t.Fatal(err)
 	}
-	if len(got) > 12_000 || !strings.Contains(got, "the rest: belay digest") || !strings.Contains(got, `s\n\na line`) {
+	if len(got) > 12_000 || !strings.Contains(got, "the rest: belay digest") || !strings.Contains(got, `Belay: s\n\na line`) {
 		t.Errorf("%d bytes: %.100s … %s", len(got), got, got[len(got)-100:])
+	}
+	// Where no title is shown the text begins with it, once.
+	for _, m := range []notify.Message{hello, {Subject: "Belay: " + hello.Subject, Text: hello.Text}} {
+		if err := to("mattermost://"+host+"/token?disabletls=yes").Deliver(t.Context(), "noc", m); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(got, `"Belay: 412 devices`) || strings.Count(got, "412 devices") != 1 || strings.Count(got, "Belay:") != 1 {
+			t.Errorf("%+v: got %s", m, got)
+		}
 	}
 }
 
