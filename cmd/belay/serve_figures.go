@@ -174,6 +174,6 @@ func (s *server) status(ctx context.Context) serviceStatus {
 	for _, n := range f.Underway {
 		st.Busy += n
 	}
-	st.Retries = f.Retries
+	st.Retries, st.Again = f.Retries, s.engine.Again()
 	return st
 }

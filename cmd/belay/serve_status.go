@@ -76,7 +76,7 @@ func (st serviceStatus) String() string {
 		fmt.Fprintf(&b, "changed settings were refused, the old ones stay: %s\n", st.Refused)
 	}
 	if st.Round != nil {
-		fmt.Fprintf(&b, "a round began at %s, %d devices to go\n", st.Round.Began.Local().Format("15:04:05"), st.Round.Pending)
+		fmt.Fprintf(&b, "a round began at %s%s\n", st.Round.Began.Local().Format("15:04:05"), st.rest())
 	}
 	fmt.Fprintf(&b, "%d captures under way, %d waiting, %d to be tried again\n", st.Busy, st.Waiting, st.Retries)
 	if !st.Next.IsZero() {
@@ -86,4 +86,18 @@ func (st serviceStatus) String() string {
 		fmt.Fprintf(&b, "%s fails: %s\n", name, why)
 	}
 	return b.String()
+}
+
+// rest is what the round waits for.
+func (st serviceStatus) rest() string {
+	at := func(t time.Time) string { return t.Local().Format("15:04") }
+	switch {
+	case st.Round.Pending == 0 && !st.Next.IsZero():
+		return "; all its devices were asked, and it goes on with those that are due at " + at(st.Next)
+	case st.Round.Pending == 0:
+		return "; all its devices were asked"
+	case st.Busy+st.Waiting == 0 && !st.Again.IsZero():
+		return fmt.Sprintf("; all its devices were asked, and what failed is tried again, next at %s (%s)", at(st.Again), plural(st.Round.Pending, "device"))
+	}
+	return fmt.Sprintf(", %s to go", plural(st.Round.Pending, "device"))
 }

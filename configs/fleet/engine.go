@@ -126,6 +126,20 @@ func (e *Engine) Stats() Stats {
 	return s
 }
 
+// Again is when the next of those that pause is tried again; zero: none pauses.
+func (e *Engine) Again() (first time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, x := range e.known {
+		for ; x != nil; x = x.twin {
+			if x.state == pausing && (first.IsZero() || x.until.Before(first)) {
+				first = x.until
+			}
+		}
+	}
+	return first
+}
+
 // admit lets errands in and begins what may begin. It returns those that are
 // over at once, which are to be dismissed: they rest, or nobody waits any more.
 func (e *Engine) admit(errands []errand) (out []*errand) {

@@ -22,6 +22,7 @@ type errand struct {
 	doubt  bool                         // its login was refused the last time
 	result *configs.Result              // of the last try
 	timer  *time.Timer                  // of its pause
+	until  time.Time                    // its pause lasts
 	riders []*errand                    // that the reading under way serves too
 	circle *circle                      // whose context ends with its own
 	next   *errand                      // in its lane

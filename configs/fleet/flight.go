@@ -178,6 +178,7 @@ func (e *Engine) again(x *errand, r configs.Result) (time.Duration, bool) {
 // pause has x wait, without a place, until it is tried again.
 func (e *Engine) pause(x *errand, d time.Duration) {
 	e.move(x, pausing)
+	x.until = e.Now().Add(d)
 	var t *time.Timer
 	t = time.AfterFunc(d, func() {
 		e.mu.Lock()

@@ -254,11 +254,17 @@ func TestAPauseHoldsNoPlaceAndMayBeCutShort(t *testing.T) {
 		if st := s.Stats(); len(s.begun()) != 3 || st.Retrying != 1 || st.UnderWay[Nightly]+st.Waiting[Nightly] > 0 {
 			t.Errorf("beside a pause: %+v", st)
 		}
+		if pause := s.Again().Sub(began); pause < s.Retry[0] || pause > s.Retry[0]*5/4+1 {
+			t.Errorf("it is tried again after %v", pause)
+		}
 		down = false
 		if r := s.Do(t.Context(), job(Asked, "acme", "hq", 0)); r.Err != nil {
 			t.Error(r.Err)
 		}
 		s.wait()
+		if !s.Again().IsZero() {
+			t.Error("nothing pauses any more, and yet something is to be tried again")
+		}
 		if len(s.finals) != 3 || s.finals[2].Tries != 2 || s.finals[2].Result.Result != configs.Kept || time.Since(began) != 0 {
 			t.Errorf("told %+v after %v, want that what a person read ends the pause", s.finals, time.Since(began))
 		}
