@@ -202,7 +202,20 @@ func (w *workspace) captureAll(ctx context.Context, list []devices.Device, limit
 		Limits: limits, Now: w.now, Rests: &fleet.Rests{Marks: w.ledger, Now: w.now},
 		Capture: func(ctx context.Context, j fleet.Job) configs.Result { return w.backup.Capture(ctx, j.Device, j.Order) },
 	}
-	e.Run(ctx, jobs, func(f fleet.Final) { told(f.Result) })
+	e.Run(ctx, jobs, func(f fleet.Final) { told(hintOfRest(e.Rests, f.Result)) })
+}
+
+// hintOfRest adds to the hint of a login that was refused just now what becomes of
+// the device, and how it is asked again.
+func hintOfRest(rests *fleet.Rests, r configs.Result) configs.Result {
+	if _, before := errors.AsType[*fleet.Resting](r.Err); before || devices.KindOf(r.Err) != devices.Denied {
+		return r // one that rested says so itself
+	}
+	if rest, ok := rests.Of(r.ID); ok {
+		next := fmt.Sprintf("put that right: %s rests until %s, and belay capture %s asks it again at once", r.Device, rest.Until.Local().Format("2006-01-02 15:04"), r.Device)
+		r.Hint = strings.TrimPrefix(r.Hint+"; "+next, "; ")
+	}
+	return r
 }
 
 // toldMissing tells of those that a service has not answered for.

@@ -101,7 +101,7 @@ func (s *server) capture(ctx context.Context, list []devices.Device, q captureRe
 	for i, d := range list {
 		jobs[i] = fleet.Job{Device: d, Order: q.Order, Why: why, Once: true}
 	}
-	s.engine.Run(ctx, jobs, func(f fleet.Final) { told(f.Result) })
+	s.engine.Run(ctx, jobs, func(f fleet.Final) { told(hintOfRest(s.engine.Rests, f.Result)) })
 	s.nudge()
 }
 

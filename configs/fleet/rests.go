@@ -152,6 +152,15 @@ func (r *Rests) All(ctx context.Context) iter.Seq2[Rest, error] {
 	}
 }
 
+// Of is the rest of a device that this process knows of.
+func (r *Rests) Of(id devices.ID) (Rest, bool) {
+	now := r.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rest, ok := r.known[DeviceKey(id)]
+	return rest, ok && rest.active(now)
+}
+
 // find tells whether a device may be tried.
 func (r *Rests) find(ctx context.Context, d *devices.Device) (f finding, err error) {
 	if err := r.load(ctx); err != nil {
