@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"belay/configs/report"
@@ -53,18 +54,45 @@ unreachable or login refused; 6 verified, attachment pending; 7 not allowed; 8 t
 Of several devices the worst: 8, 1, 7, 5, 4, 6.`
 
 // tell prints errors for a person, each with its hint. Several are told one by
-// one, unless what wraps them says more than they do.
+// one, unless what wraps them says more than they do; what many of them say alike,
+// such as that the disk is full, is said once.
 func tell(w io.Writer, err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok && errors.Join(joined.Unwrap()...).Error() == err.Error() { //nolint:errorlint // what it wraps is not asked
-		for _, e := range joined.Unwrap() {
-			tell(w, e)
+	said := map[string]bool{}
+	for _, e := range several(err) {
+		text := tame(strings.TrimSpace(e.Error()))
+		if said[text] {
+			continue
 		}
-		return
+		said[text] = true
+		fmt.Fprintf(w, "belay: error: %s\n", text)
+		if h := tame(devices.HintOf(e)); h != "" && !said[h] {
+			said[h] = true
+			fmt.Fprintf(w, "belay: hint: %s\n", h)
+		}
 	}
-	fmt.Fprintf(w, "belay: error: %s\n", tame(strings.TrimSpace(err.Error())))
-	if h := devices.HintOf(err); h != "" {
-		fmt.Fprintf(w, "belay: hint: %s\n", tame(h))
+}
+
+// several are the errors that were joined to one.
+func several(err error) (all []error) {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what it wraps is not asked
+	if !ok || errors.Join(joined.Unwrap()...).Error() != err.Error() {
+		return []error{err}
 	}
+	for _, e := range joined.Unwrap() {
+		all = append(all, several(e)...)
+	}
+	return all
+}
+
+// once is a text without lines that one before them has said.
+func once(text string) string {
+	var lines []string
+	for line := range strings.SplitSeq(text, "\n") {
+		if !slices.ContainsFunc(lines, func(said string) bool { return strings.Contains(said, line) }) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // warn prints what is odd but stops nothing.

@@ -3,9 +3,13 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"belay/configs"
 	"belay/devices"
 )
 
@@ -37,5 +41,29 @@ func TestNothingThatOthersNamedSteersTheTerminal(t *testing.T) {
 	}
 	if got := tame("a\tb\nc ä€😀"); got != "a\tb\nc ä€😀" {
 		t.Errorf("%q", got)
+	}
+}
+
+// A full disk keeps the records of all customers from being written, each alike.
+func TestWhatManyErrorsSayAlikeIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	full := func(op string) error {
+		return &devices.Error{Op: op, Err: errors.New("the disk is full"), Hint: "make room"}
+	}
+	var b strings.Builder
+	tell(&b, errors.Join(full("append"), errors.Join(full("append"), full("pack")), full("append")))
+	if diff := cmp.Diff("belay: error: append: the disk is full\nbelay: hint: make room\nbelay: error: pack: the disk is full\n", b.String()); diff != "" {
+		t.Error(diff)
+	}
+	b.Reset()
+	wraps := fmt.Errorf("besides: %w", errors.Join(full("append"), full("append")))
+	if tell(&b, wraps); !strings.HasPrefix(b.String(), "belay: error: besides: ") {
+		t.Errorf("what wraps them is lost: %s", b.String())
+	}
+	b.Reset()
+	p := &program{out: &b, err: &b}
+	p.newTeller(nil).tell(configs.Result{Device: "acme/sw", Result: configs.Failed, Error: "attach: save letter 1: the disk is full\nsave letter 1: the disk is full\nanother", Hint: "make room"})
+	if diff := cmp.Diff("failed       acme/sw\n             attach: save letter 1: the disk is full\n             another\n             hint: make room\n", b.String()); diff != "" {
+		t.Error(diff)
 	}
 }

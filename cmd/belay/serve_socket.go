@@ -274,7 +274,7 @@ type serviceStatus struct {
 	Waiting int               `json:"waiting"`
 	Busy    int               `json:"busy"`
 	Retries int               `json:"retries"`
-	Again   time.Time         `json:"again,omitzero"` // the next of those is tried
+	Again   time.Time         `json:"again,omitzero"`   // the next of those is tried
 	Chores  map[string]string `json:"chores,omitempty"` // those whose last try failed, and why
 }
 

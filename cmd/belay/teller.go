@@ -87,7 +87,7 @@ func (t *teller) tell(r configs.Result) {
 	b.WriteByte('\n')
 	indent := strings.Repeat(" ", 13)
 	if r.Error != "" {
-		fmt.Fprintf(&b, "%s%s\n", indent, r.Error)
+		fmt.Fprintf(&b, "%s%s\n", indent, strings.ReplaceAll(once(r.Error), "\n", "\n"+indent))
 	}
 	if r.Hint != "" {
 		fmt.Fprintf(&b, "%shint: %s\n", indent, r.Hint)
