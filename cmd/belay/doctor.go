@@ -146,7 +146,7 @@ func (p *program) runDoctor(ctx context.Context, o doctorOptions) error {
 	case err != nil:
 		return err
 	case !p.json:
-		err = p.say("%d ok, %d warnings, %d failed\n", count[well], count[odd], count[failed])
+		err = p.say("%d ok, %s, %d failed\n", count[well], plural(count[odd], "warning"), count[failed])
 	}
 	if err == nil && count[failed] > 0 {
 		return exitStatus(1)

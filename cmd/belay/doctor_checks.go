@@ -32,7 +32,7 @@ func checkSettings(_ context.Context, x *patient) []finding {
 }
 
 func checkInventory(ctx context.Context, x *patient) []finding {
-	found := []finding{fine("%d devices", len(x.inventory.Devices))}
+	found := []finding{fine("%s", plural(len(x.inventory.Devices), "device"))}
 	if len(x.inventory.Devices) == 0 {
 		found[0] = strange("belay devices add CUSTOMER/NAME ADDRESS --driver NAME", "no device is in it")
 	}
@@ -100,7 +100,7 @@ func checkKeys(ctx context.Context, x *patient) []finding {
 	if err != nil {
 		return []finding{wrong(failed, err)}
 	}
-	found := []finding{fine("the keys of %d customers open", len(keys))}
+	found := []finding{fine("the keys of %s open", plural(len(keys), "customer"))}
 	kept, err := x.store.Customers()
 	if err != nil {
 		found = append(found, wrong(failed, err))
@@ -173,7 +173,7 @@ func checkHistories(ctx context.Context, x *patient) []finding {
 			}
 		}
 	}
-	return append([]finding{fine("%d customers have one; belay verify reads all of it", len(customers))}, found...)
+	return append([]finding{fine("kept for %s; belay verify reads all of it", plural(len(customers), "customer"))}, found...)
 }
 
 func (x *patient) opens(ctx context.Context, d devices.Device) error {

@@ -43,7 +43,7 @@ func (p *program) indexRebuildCommand() *cobra.Command {
 				if p.json {
 					return p.printJSON(map[string]any{"customers": standing})
 				}
-				return p.say("index made anew for %d customers\n", len(standing))
+				return p.say("index made anew for %s\n", plural(len(standing), "customer"))
 			})
 		},
 	}
@@ -81,7 +81,7 @@ func (p *program) runIndexCheck(ctx context.Context, w *workspace, customer stri
 				return err
 			}
 		}
-		rows = append(rows, []string{r.Customer, fmt.Sprintf("%d devices", r.Devices), fmt.Sprintf("%d versions", r.Versions), strings.Join(r.Wrong, "; ")})
+		rows = append(rows, []string{r.Customer, plural(r.Devices, "device"), plural(r.Versions, "version"), strings.Join(r.Wrong, "; ")})
 		if len(r.Wrong) > 0 {
 			wrong = append(wrong, r.Customer)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +28,7 @@ recorded, its pattern sealed. Exit status 0 also where nothing is found.`,
 			}
 			re, err := regexp.Compile(pattern)
 			if err != nil {
-				return &devices.Error{Kind: devices.Usage, Op: "search", Err: err}
+				return &devices.Error{Kind: devices.Usage, Op: "search", Err: err, Hint: literally(args[0])}
 			}
 			return p.withWorkspace(cmd.Context(), func(w *workspace) error { return p.runSearch(cmd.Context(), w, re, customer, all) })
 		},
@@ -36,6 +37,11 @@ recorded, its pattern sealed. Exit status 0 also where nothing is found.`,
 	cmd.Flags().BoolVarP(&ignoreCase, "ignore-case", "i", false, "upper and lower case alike")
 	cmd.Flags().BoolVar(&all, "all-devices", false, "also devices that are no longer in the inventory")
 	return cmd
+}
+
+// literally is how a text is searched for that is no regular expression.
+func literally(text string) string {
+	return "a pattern is a regular expression; for the text as it stands: belay search '" + strings.ReplaceAll(regexp.QuoteMeta(text), "'", `'\''`) + "'"
 }
 
 // runSearch records what was looked for in whose configurations also where it
