@@ -159,23 +159,6 @@ func hostOf(address string) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-func checkPorts(_ context.Context, x *patient) []finding {
-	if x.settings.Listen == "" {
-		return []finding{fine("the settings have no listen: address")}
-	}
-	if _, _, ok := running(x.settings.Data); ok {
-		return []finding{fine("%s is the service's", x.settings.Listen)}
-	}
-	l, err := net.Listen("tcp", x.settings.Listen)
-	if err != nil {
-		return []finding{broken("name another address, or end what holds it", "listen: %v", err)}
-	}
-	if err := l.Close(); err != nil {
-		return []finding{wrong(odd, err)}
-	}
-	return []finding{fine("%s is free", x.settings.Listen)}
-}
-
 // checkClock compares this machine's clock with what the kernel thinks of it, with
 // those of servers that tell theirs, and with what was recorded last.
 func checkClock(ctx context.Context, x *patient) []finding {

@@ -58,7 +58,7 @@ var (
 	unprovenDesc = desc("devices_never_proven", "Devices of the customer of which no copy was ever proven in a second place.", "customer")
 	goodDesc     = desc("oldest_good_seconds", "Age of the oldest among the customer's devices' newest whole readings.", "customer")
 	waitingDesc  = desc("captures_waiting", "Captures that wait for a place.", "why")
-	underwayDesc = desc("captures_underway", "Captures under way.", "why")
+	underwayDesc = desc("captures_underway", "Captures under way: devices that are read, and what was read that is still being kept and proven.", "why")
 	retriesDesc  = desc("captures_to_retry", "Captures that wait to be tried again.")
 	restingDesc  = desc("resting", "Devices and sites that rest after a refused login.", "what")
 	outboxDesc   = desc("outbox_waiting", "Attachments and receipts that wait.", "system")

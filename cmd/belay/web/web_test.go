@@ -198,6 +198,9 @@ func TestAlertsAndDashboardAskForMetricsThatThereAre(t *testing.T) {
 			asked["panel "+p.Title] += " " + target.Expr
 		}
 	}
+	if !strings.Contains(asked["alert BelayNeverProven"], "belay_devices_never_proven > 0") {
+		t.Error("nobody is woken for a device of which nothing was ever proven")
+	}
 	if len(asked) < 20 {
 		t.Errorf("only %d expressions found", len(asked))
 	}
