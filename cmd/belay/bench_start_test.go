@@ -85,7 +85,7 @@ func BenchmarkStart(b *testing.B) {
 // version, waits for it, too. They took 2 MB once, and half of each command's start.
 func TestPackagesPrepareLittleAtEveryStart(t *testing.T) {
 	t.Parallel()
-	const most = 256 << 10 // in all
+	const most = 160 << 10 // in all
 	c := exec.CommandContext(t.Context(), os.Args[0], "version")
 	c.Args[0] = "belay"
 	c.Env = append(os.Environ(), "GODEBUG=inittrace=1")

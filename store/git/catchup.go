@@ -106,7 +106,7 @@ func (r *repo) catchUp(ctx context.Context, t *carrier, program string, look Loo
 
 // git runs git on the repository with the objects of temp besides.
 func (r *repo) git(ctx context.Context, program, temp string, in io.Reader, out io.Writer, args ...string) error {
-	c := exec.CommandContext(ctx, program, append([]string{"--git-dir", r.dir, "-c", "core.fsync=all", "-c", "pack.writeReverseIndex=false"}, args...)...)
+	c := exec.CommandContext(ctx, program, append([]string{"--git-dir", r.dir, "-c", "core.fsync=all", "-c", "pack.writeReverseIndex=false", "-c", noManyIndex, "-c", noGraph}, args...)...)
 	c.Env = []string{"LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "PATH=" + execPath(program), "GIT_OBJECT_DIRECTORY=" + temp,
 		"GIT_ALTERNATE_OBJECT_DIRECTORIES=" + filepath.Join(r.dir, "objects")}
 	var said bytes.Buffer
@@ -163,6 +163,11 @@ func (r *repo) adopt(ctx context.Context, temp string, head plumbing.Hash, wante
 			return 0, err
 		}
 	}
+	release, err := r.guard("pack-"+sum.String(), writingMark)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	if err := installPack(filepath.Join(r.dir, "objects", "pack"), stem+".pack", stem+".idx", sum); err != nil {
 		return 0, err
 	}

@@ -6,16 +6,19 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 )
 
 // ours are the files that a repository of ours works with, below history.git.
-var ours = regexp.MustCompile(`^(HEAD|config|description|packed-refs|info/(attributes|refs)|refs/(heads|tags)/.+|belay[.-].+|` +
-	`objects/[0-9a-f]{2}/[0-9a-f]{38}|objects/info/packs|objects/pack/[^/]+)$`)
+var ours = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(HEAD|config|description|packed-refs|info/(attributes|refs)|refs/(heads|tags)/.+|belay[.-].+|` +
+		`objects/[0-9a-f]{2}/[0-9a-f]{38}|objects/info/packs|objects/pack/[^/]+)$`)
+})
 
 // Ours tells whether a repository of ours works with a file of that name. What
 // else may lie in a repository, as hooks and the names of other repositories, git
 // obeys: in one that somebody else may have had in hand it has no place.
-func Ours(name string) bool { return ours.MatchString(name) }
+func Ours(name string) bool { return ours().MatchString(name) }
 
 // Reconfigure gives a repository that was in other hands the configuration that
 // Belay made it with: git runs programs that such a file names. It tells whether

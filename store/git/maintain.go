@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -49,7 +50,7 @@ func (s *Store) git() string {
 	return s.Git
 }
 
-var packName = regexp.MustCompile(`^pack-([0-9a-f]{40})\.pack$`)
+var packName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^pack-([0-9a-f]{40})\.pack$`) })
 
 // packs lists the packs that have an index by their stem, with what tells a pack
 // from one of the same name that was written later.
@@ -64,7 +65,7 @@ func (r *repo) packs() (map[string]os.FileInfo, error) {
 	}
 	packs := map[string]os.FileInfo{}
 	for _, n := range names {
-		if _, indexed := slices.BinarySearch(names, strings.TrimSuffix(n, ".pack")+".idx"); !indexed || !packName.MatchString(n) {
+		if _, indexed := slices.BinarySearch(names, strings.TrimSuffix(n, ".pack")+".idx"); !indexed || !packName().MatchString(n) {
 			continue
 		}
 		fi, err := os.Stat(filepath.Join(dir, n))
@@ -103,6 +104,14 @@ func (r *repo) maintain(ctx context.Context, program string, choose choice) (rep
 		return rep, err
 	}
 	defer func() { err = errors.Join(err, m.unlock()) }()
+	release, err := r.alone()
+	if errors.Is(err, errAtIt) {
+		return Report{Skipped: errAtIt.Error()}, nil
+	}
+	if err != nil {
+		return rep, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	packs, head, tags, err := r.writtenPacks(ctx)
 	if err != nil {
 		return rep, err
@@ -195,6 +204,11 @@ func (r *repo) writtenPacks(ctx context.Context) (packs map[string]os.FileInfo, 
 
 // swap puts the new pack in place and removes the old ones. It holds belay.lock
 // for a few renames and removals only: the new pack was synced before.
+//
+// The new pack is kept from other gits for good. For an instant both are there, the
+// new and the old: a git maintenance run that makes an index of several packs then
+// may take each object from an old pack, find that nothing needs the new one, and
+// remove it when the old ones are gone.
 func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.FileInfo, rep *Report) (size int64, err error) {
 	pack, idx := filepath.Join(temp, name+".pack"), filepath.Join(temp, name+".idx")
 	for _, path := range []string{pack, idx} { // git of before 2.36 does not sync the index
@@ -216,6 +230,11 @@ func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.Fi
 		err = errors.Join(err, l.unlock())
 	}()
 	dir := filepath.Join(r.dir, "objects", "pack")
+	if _, err := os.Stat(filepath.Join(dir, name+".keep")); err != nil { // a person's may be there
+		if _, err := r.guard(name, packedMark); err != nil {
+			return 0, err
+		}
+	}
 	if _, ok := old[name]; !ok {
 		if err := installPack(dir, pack, idx, plumbing.NewHash(strings.TrimPrefix(name, "pack-"))); err != nil {
 			return 0, err
@@ -226,11 +245,7 @@ func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.Fi
 		return 0, err
 	}
 	// A person's multi-pack-index names packs that go now, and git believes it.
-	indexes, err := filepath.Glob(filepath.Join(dir, manyIndex+"*"))
-	for _, path := range indexes {
-		err = errors.Join(err, removeIfThere(path))
-	}
-	if err != nil {
+	if err := removeManyIndex(dir); err != nil {
 		return 0, err
 	}
 	for stem, was := range old {
@@ -238,11 +253,12 @@ func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.Fi
 		if stem == name || now[stem] == nil || !sameFile(was, now[stem]) {
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(dir, stem+".keep")); err == nil {
+		keep := filepath.Join(dir, stem+".keep")
+		if _, err := os.Stat(keep); err == nil && !ourKeep(keep, packedMark) {
 			continue // a person wants it kept
 		}
 		// The pack goes first: an index alone disturbs nobody.
-		for _, ext := range []string{".pack", ".rev", ".bitmap", ".idx"} {
+		for _, ext := range []string{".pack", ".rev", ".bitmap", ".idx", ".keep"} {
 			if err := removeIfThere(filepath.Join(dir, stem+ext)); err != nil {
 				return 0, err
 			}
@@ -250,7 +266,17 @@ func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.Fi
 		delete(now, stem)
 	}
 	rep.Left = len(now)
-	return fi.Size(), syncDir(dir)
+	return fi.Size(), errors.Join(removeManyIndex(dir), syncDir(dir)) // one that was made meanwhile
+}
+
+func removeManyIndex(dir string) error {
+	names, err := listing(dir)
+	for _, n := range names {
+		if isManyIndex(n) {
+			err = errors.Join(err, removeIfThere(filepath.Join(dir, n)))
+		}
+	}
+	return err
 }
 
 func sameFile(a, b os.FileInfo) bool {

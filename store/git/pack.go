@@ -83,19 +83,38 @@ func (r *repo) writePack(items []item) (release func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("write index: %w", err)
 	}
-	keep := filepath.Join(dir, "pack-"+sum.String()+".keep")
-	if err := os.WriteFile(keep, []byte(keepMark), 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("write pack: %w", err), removeIfThere(keep))
+	release, err = r.guard("pack-"+sum.String(), writingMark)
+	if err != nil {
+		return nil, err
 	}
-	release = func() error { return removeIfThere(keep) }
 	if err := installPack(dir, pack, idx, sum); err != nil {
 		return nil, errors.Join(err, release())
 	}
 	return release, nil
 }
 
-// keepMark tells a writer's .keep from a person's, which stays.
-const keepMark = "belay is writing\n"
+// What tells a .keep of ours from a person's, which stays.
+const (
+	writingMark = "belay is writing\n"        // until the branch has moved
+	packedMark  = "belay packs this itself\n" // as long as the pack is there
+)
+
+// guard puts a .keep beside a pack that is there or comes: no other git takes the
+// pack away then. Release removes it.
+func (r *repo) guard(stem, mark string) (release func() error, err error) {
+	keep := filepath.Join(r.dir, "objects", "pack", stem+".keep")
+	release = func() error { return removeIfThere(keep) }
+	if err := os.WriteFile(keep, []byte(mark), 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("write pack: %w", err), release())
+	}
+	return release, nil
+}
+
+// ourKeep tells whether a .keep is one of ours with that mark.
+func ourKeep(path, mark string) bool {
+	is, err := os.ReadFile(path)
+	return err == nil && string(is) == mark
+}
 
 // installPack gives a synced pack and its index their names, and makes those
 // durable. The pack comes first: a person's git gc takes an index that it has seen

@@ -166,7 +166,7 @@ func TestAnIndexOfSeveralPacksThatNamesWhatIsGoneIsTakenAway(t *testing.T) {
 	}
 	dir := gitDir(s, "acme")
 	git(t, "--git-dir", dir, "multi-pack-index", "write")
-	many := filepath.Join(dir, "objects", "pack", manyIndex)
+	many := filepath.Join(dir, "objects", "pack", "multi-pack-index")
 	was, err := os.ReadFile(many)
 	if err != nil {
 		t.Fatal(err)
@@ -190,4 +190,72 @@ func TestAnIndexOfSeveralPacksThatNamesWhatIsGoneIsTakenAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	git(t, "--git-dir", dir, "fsck")
+}
+
+// While new and old packs are both there another git may note that all objects are in
+// the old ones. It must not take the new pack away once those are gone.
+func TestAGitMaintenanceBesideOursDoesNotTakeTheOnlyPackAway(t *testing.T) {
+	t.Parallel()
+	needGit(t)
+	s := open(t, t.TempDir())
+	var all []configs.Version
+	for i := range 3 {
+		all = append(all, commit(t, s, snapshot(t, "acme", "sw-1", fmt.Sprint(i, "\n"), i)))
+	}
+	dir := gitDir(s, "acme")
+	packs := filepath.Join(dir, "objects", "pack")
+	before, err := listing(packs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	aside := t.TempDir()
+	for _, n := range before {
+		data, err := os.ReadFile(filepath.Join(packs, n))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(aside, n), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rep, err := s.Maintain(t.Context(), "acme"); err != nil || rep.Left != 1 {
+		t.Fatalf("%+v, %v", rep, err)
+	}
+	later := time.Now().Add(time.Hour)
+	for _, n := range before { // as they were for an instant
+		data, err := os.ReadFile(filepath.Join(aside, n))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(packs, n), data, 0o600)
+		}
+		if err == nil {
+			err = os.Chtimes(filepath.Join(packs, n), later, later)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	git(t, "--git-dir", dir, "multi-pack-index", "write")
+	for _, n := range before {
+		if err := os.Remove(filepath.Join(packs, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	git(t, "--git-dir", dir, "multi-pack-index", "expire")
+	again := open(t, s.Dir)
+	for _, v := range all {
+		if _, err := again.Texts(t.Context(), v); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := s.Maintenance(t.Context()); err != nil {
+		t.Error(err)
+	}
+	commit(t, s, snapshot(t, "acme", "sw-1", "later\n", 9))
+	if rep, err := s.Maintain(t.Context(), "acme"); err != nil || rep.Left != 1 {
+		t.Errorf("the pack that is kept from other gits is not ours any more: %+v, %v", rep, err)
+	}
+	left, err := listing(packs)
+	if err != nil || len(left) != 3 {
+		t.Errorf("left are %v, %v", left, err)
+	}
 }

@@ -33,8 +33,16 @@ type packing struct {
 var packSettings = []string{
 	"core.fsync=all", "pack.threads=1", "pack.writeReverseIndex=false",
 	"pack.windowMemory=64m", "pack.deltaCacheSize=32m", "core.deltaBaseCacheLimit=32m",
-	"core.bigFileThreshold=32m", "core.packedGitWindowSize=8m", "core.packedGitLimit=64m",
+	noManyIndex, noGraph, "core.bigFileThreshold=32m", "core.packedGitWindowSize=8m", "core.packedGitLimit=64m",
 }
+
+// These have git look into the packs themselves: a multi-pack-index and a graph of
+// the commits, which only another git makes, may name packs that are gone, and leave
+// commits out.
+const (
+	noManyIndex = "core.multiPackIndex=false"
+	noGraph     = "core.commitGraph=false"
+)
 
 const niceness = 19
 

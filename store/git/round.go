@@ -125,7 +125,7 @@ func (r *repo) leftovers() (bool, error) {
 			there[n] = true
 		}
 		if slices.ContainsFunc(names, func(n string) bool {
-			if strings.HasPrefix(n, manyIndex) {
+			if isManyIndex(n) {
 				return outdated(filepath.Join(dir, n), there)
 			}
 			stem, pack := strings.CutSuffix(n, ".pack")
@@ -134,7 +134,7 @@ func (r *repo) leftovers() (bool, error) {
 			return true, nil
 		}
 	}
-	return false, nil
+	return r.leftAlone(), nil
 }
 
 // noteHead writes the hint anew where the branch has gone on since.

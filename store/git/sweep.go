@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -74,13 +75,14 @@ func (r *repo) sweep(l *lockFile) error {
 		path := filepath.Join(dir, n)
 		idxOf, isIdx := strings.CutSuffix(n, ".idx")
 		packOf, isPack := strings.CutSuffix(n, ".pack")
+		keepOf, isKeep := strings.CutSuffix(n, ".keep")
 		switch {
 		case strings.HasPrefix(n, "tmp_belay_"),
-			strings.HasSuffix(n, ".keep") && ourKeep(path),
+			isKeep && (ourKeep(path, writingMark) || ourKeep(path, packedMark) && !there[keepOf+".pack"]),
 			isIdx && !there[idxOf+".pack"],
 			(strings.HasPrefix(n, "tmp_") || strings.HasPrefix(n, ".tmp-")) && still(path):
 			drop = append(drop, path)
-		case strings.HasPrefix(n, manyIndex) && outdated(path, there):
+		case isManyIndex(n) && outdated(path, there):
 			drop = append(drop, path)
 		case isPack && !there[packOf+".idx"] && still(path):
 			bare = append(bare, packOf)
@@ -90,6 +92,9 @@ func (r *repo) sweep(l *lockFile) error {
 	if err == nil {
 		left, globErr := filepath.Glob(filepath.Join(r.dir, "belay-pack-*"))
 		drop = append(drop, left...)
+		if r.leftAlone() {
+			drop = append(drop, filepath.Join(r.dir, maintenanceNote))
+		}
 		err = errors.Join(globErr, m.unlock())
 	} else if errors.Is(err, errHeld) {
 		err = nil
@@ -105,10 +110,13 @@ func (r *repo) sweep(l *lockFile) error {
 	return errors.Join(err, r.secure())
 }
 
-// manyIndex is what the name of another git's index of several packs begins with.
-const manyIndex = "multi-pack-index"
+// isManyIndex tells whether that is another git's index of several packs, or belongs
+// to one.
+func isManyIndex(name string) bool {
+	return strings.HasPrefix(name, "multi-pack-index") && !strings.HasSuffix(name, ".lock")
+}
 
-var indexName = regexp.MustCompile(`pack-[0-9a-f]{40}\.idx\x00`)
+var indexName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`pack-[0-9a-f]{40}\.idx\x00`) })
 
 // outdated tells whether an index of several packs names one that is gone: another
 // git wrote it while we put packs together. It stumbles over that ever after.
@@ -117,13 +125,7 @@ func outdated(path string, there map[string]bool) bool {
 	if err != nil {
 		return false
 	}
-	return slices.ContainsFunc(indexName.FindAll(data, -1), func(name []byte) bool { return !there[string(name[:len(name)-1])] })
-}
-
-// ourKeep tells whether a .keep is a writer's, who would hold belay.lock now.
-func ourKeep(path string) bool {
-	mark, err := os.ReadFile(path)
-	return err == nil && string(mark) == keepMark
+	return slices.ContainsFunc(indexName().FindAll(data, -1), func(name []byte) bool { return !there[string(name[:len(name)-1])] })
 }
 
 func (r *repo) maintenanceLock() string { return filepath.Join(r.dir, "belay-maintain.lock") }
