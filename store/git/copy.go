@@ -140,12 +140,11 @@ func (r *repo) lasting() ([]string, error) {
 			strings.HasPrefix(name, "belay-"), name == "packed-refs", name == gcNote:
 		case strings.HasPrefix(name, "objects/pack/pack-"):
 			pack := strings.TrimSuffix(strings.TrimSuffix(name, ".idx"), ".keep") + ".pack"
-			if _, err := os.Stat(filepath.Join(r.dir, pack)); err != nil {
-				break
-			}
-			names[name] = true
-			if strings.HasSuffix(name, ".idx") { // a pack that has none yet is nothing yet
-				names[pack] = true
+			if _, err := os.Stat(filepath.Join(r.dir, pack)); err == nil {
+				names[name] = true
+				if strings.HasSuffix(name, ".idx") { // a pack that has none yet is nothing yet
+					names[pack] = true
+				}
 			}
 		default:
 			names[name] = true
