@@ -140,7 +140,7 @@ func TestACutAnswerIsAnError(t *testing.T) {
 			out.Flush()
 			end(c)
 		})
-		_, err := dial(t, s, Options{}).Do(t.Context(), Request{Path: "/?x=canary", Idle: 100 * time.Millisecond})
+		_, err := dial(t, s, Options{}).Do(t.Context(), Request{Path: "/?x=canary", Idle: 2 * time.Second})
 		wants(t, err, devices.Unreachable, "after 14 bytes")
 		if silent := strings.Contains(fmt.Sprint(err), "silent"); silent != (name == "silent") {
 			t.Errorf("%s: %v", name, err)
