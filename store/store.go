@@ -131,8 +131,9 @@
 //
 // A commit is acknowledged when it would survive a power cut. Whoever writes
 // holds an exclusive flock(2) on history.git/belay.lock. New objects go into one
-// pack: temporary pack and index, both synced, then the index renamed into place,
-// then the pack, then the folder synced. Only then does the reference move:
+// pack: temporary pack and index, both synced, then the pack renamed into place,
+// then the index, then the folder synced. (A git gc that sees an index without pack
+// removes it, even where the pack has come since.) Only then does the reference move:
 // refs/heads/main.lock is created exclusively, the old value compared, the new one
 // written, synced and renamed, the folder synced. So at every moment main points
 // to a commit that is whole.
@@ -146,13 +147,14 @@
 // commit of the note, and else drops it.
 //
 // A pack that main does not lead to yet has a .keep beside it, in which stands
-// "belay is writing", so that a person's git gc lets it be. Any other .keep is a
-// person's: that pack stays as it is.
+// "belay is writing", so that a person's git gc lets it be; one that maintenance made
+// has one for good, with "belay packs this itself". Any other .keep is a person's:
+// that pack stays as it is.
 //
 // What else a killed writer leaves behind (tmp_* here and in objects/pack, such a
 // .keep, an index without pack, belay-pack-*, main.lock) means nothing and is swept
-// by the next one. A new repository is built beside its place (.new-*) and renamed
-// into it.
+// by the next one. A whole pack that has no index is given one. A new repository is
+// built beside its place (.new-*) and renamed into it.
 //
 // belay-newest.json is a note and no history: where main once was, and of each folder
 // its newest version and files. It spares a new process the walk through all of
@@ -171,7 +173,11 @@
 // Maintenance (under belay-maintain.lock) takes the small packs together once there
 // are more than 30: git builds one of them in history.git/belay-pack-*, outside
 // objects; it is installed in the same order, and then the packs that it replaces are
-// removed. A big pack stays until the smaller ones come to half of it. gc.auto, maintenance.auto
+// removed. Meanwhile gc.pid and objects/maintenance.lock keep a person's git gc and
+// git maintenance out, as those keep each other out; where one of them is at it,
+// packing waits for another time. What such a git has noted of packs
+// (multi-pack-index) is taken away with them, and never believed, nor is its graph of
+// commits. A big pack stays until the smaller ones come to half of it. gc.auto, maintenance.auto
 // and receive.autogc are off and core.fsync is all, so that no git does it behind
 // our back and a git that writes syncs. Engineers take clones; they do not work here.
 //
