@@ -133,7 +133,7 @@ func TestLookingNearLiteralsFindsWhatTheWholeTextHolds(t *testing.T) {
 	t.Parallel()
 	pieces := []string{"password 7 ", "user a", "password", "key", "key", "key \"", "KEY", "password", "secret", "user", "a", "x", " ", "  ", "   ", "\t", "\n", "\n", "\n\n", "\n ", "\"", "7", "BEGIN", "END", "! Last ", "ab c ", "end", "head", "é", "\u212a", "\xff", "\v"}
 	rnd := rand.New(rand.NewPCG(1, 2))
-	n := 1500
+	n := 3000
 	if testing.Short() {
 		n = 300
 	}
