@@ -44,7 +44,7 @@ func TestCommitsGoOnWhileAPersonLooksAfterTheRepository(t *testing.T) {
 			_, _ = runGit(t, append([]string{"--git-dir", dir}, tasks[n%len(tasks)]...)...)
 		}
 	})
-	rounds := 60
+	rounds := 30
 	if testing.Short() {
 		rounds = 15
 	}

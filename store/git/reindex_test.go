@@ -47,7 +47,7 @@ func TestAGitGCThatLooksAroundNeverSeesAnIndexWithoutItsPack(t *testing.T) {
 		}
 	})
 	var all []configs.Version
-	for i := range 150 {
+	for i := range 60 {
 		all = append(all, commit(t, s, snapshot(t, "acme", "sw-1", fmt.Sprint(i, "\n"), i)))
 		if i%20 == 19 {
 			if _, err := s.Maintain(t.Context(), "acme"); err != nil {
