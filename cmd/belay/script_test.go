@@ -20,7 +20,7 @@ import (
 )
 
 // sessions are the scripts to be played: with the race detector, which makes each
-// command ten times as dear, those with a service, and of the others every fourth.
+// command ten times as dear, those with a service, and of the others every sixth.
 // make test plays all of them once more, without.
 func sessions(t *testing.T) []string {
 	t.Helper()
@@ -37,7 +37,7 @@ func sessions(t *testing.T) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i%4 == 0 || strings.Contains(string(text), "belay serve") {
+		if i%6 == 0 || strings.Contains(string(text), "belay serve") {
 			some = append(some, file)
 		}
 	}
