@@ -117,11 +117,20 @@ func (w *writer) transact(ctx context.Context, jobs []*job) error {
 		}
 		for _, j := range jobs {
 			if err := j.run(ctx, tx); err != nil {
-				return undo(tx, err)
+				return ended(ctx, undo(tx, err))
 			}
 		}
-		return tx.Commit()
+		return ended(ctx, tx.Commit())
 	})
+}
+
+// ended says why a transaction was over already: [sql.DB] rolls one back by itself
+// when its context ends, and what comes after that hears of the rollback alone.
+func ended(ctx context.Context, err error) error {
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
 }
 
 // undo rolls tx back after err. After a full disk SQLite has done so by itself,
