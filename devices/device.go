@@ -86,7 +86,7 @@ func (p Position) String() string {
 	}
 }
 
-var nameForm = pattern(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+var nameForm = Pattern(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 // CheckName tells why s cannot name a customer or a device: both become folder
 // names, parts of references and parts of addresses.

@@ -104,7 +104,7 @@ func blocks(entries [][]pair, indent int, newline string) string {
 	return b.String()
 }
 
-var plainForm = pattern(`^[A-Za-z][A-Za-z0-9._/+@-]*$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$|^[1-9][0-9]{0,4}$`)
+var plainForm = Pattern(`^[A-Za-z][A-Za-z0-9._/+@-]*$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$|^[1-9][0-9]{0,4}$`)
 
 // yamlText writes s so that every reader of YAML takes it for the same text.
 func yamlText(s string) string {

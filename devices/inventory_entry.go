@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	hostForm    = pattern(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`) // of 253 characters at most
-	hostKeyForm = pattern(`^SHA256:[A-Za-z0-9+/]{43}$`)
+	hostForm    = Pattern(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`) // of 253 characters at most
+	hostKeyForm = Pattern(`^SHA256:[A-Za-z0-9+/]{43}$`)
 )
 
 // device makes a device of e, with what it does not say taken from defaults, and
@@ -97,7 +97,7 @@ func (r *reader) device(e entry, defaults map[string][]cell, before int) {
 
 // macForm is how vendors write six bytes: aa:bb:…, aa-bb-…, aabb.ccdd.eeff,
 // aabbcc-ddeeff or all in one.
-var macForm = pattern(`^(?:[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5}|(?:-[0-9a-f]{2}){5})|[0-9a-f]{4}(?:(?:\.[0-9a-f]{4}){2}|(?:-[0-9a-f]{4}){2}|(?::[0-9a-f]{4}){2})|[0-9a-f]{6}-?[0-9a-f]{6})$`)
+var macForm = Pattern(`^(?:[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5}|(?:-[0-9a-f]{2}){5})|[0-9a-f]{4}(?:(?:\.[0-9a-f]{4}){2}|(?:-[0-9a-f]{4}){2}|(?::[0-9a-f]{4}){2})|[0-9a-f]{6}-?[0-9a-f]{6})$`)
 
 // MAC writes a MAC address as aa:bb:cc:dd:ee:ff, whatever stands between its
 // digits. It is empty for what is none, for nothing but zeros, and for what stands

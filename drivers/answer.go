@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"belay/configs"
+	"belay/devices"
 )
 
 // An answer is what a device sent for one command, without the echo before it
@@ -139,7 +140,7 @@ func (s *shell) unpaged(body []byte, skip int) []byte {
 }
 
 // erase is what devices send to take a pager's question off the screen.
-var erase = pattern(`\A(?:\r?\n?\r? *\r|\x08+ *\x08*|\r?\x1b\[\d+D +\r?\x1b\[\d+D|\r?\x1b\[[0-9;?]*[A-Za-z])*`)
+var erase = devices.Pattern(`\A(?:\r?\n?\r? *\r|\x08+ *\x08*|\r?\x1b\[\d+D +\r?\x1b\[\d+D|\r?\x1b\[[0-9;?]*[A-Za-z])*`)
 
 // echo is the length of what precedes the answer itself: what came late of
 // before (a prompt, a log message, the end of another answer), and the command

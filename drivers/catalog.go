@@ -106,7 +106,7 @@ func (c *Catalog) add(dir string, aliases map[string][]string) error {
 
 // aliasesLine is where a built-in driver lists its other names: on one line, so
 // that nothing more need be read of it. A test holds them to that.
-var aliasesLine = pattern(`(?m)^aliases: *\[(.*)\] *$`)
+var aliasesLine = devices.Pattern(`(?m)^aliases: *\[(.*)\] *$`)
 
 func aliasesOf(text []byte) (names []string) {
 	m := aliasesLine().FindSubmatch(text)

@@ -2,6 +2,8 @@ package drivers
 
 import (
 	"regexp"
+
+	"belay/devices"
 )
 
 // Changed is how devices of a system tell that their configuration changed.
@@ -35,7 +37,7 @@ func (c *Changed) Says(text string) (user string, ok bool) {
 }
 
 // oid is an object identifier as drivers write it: numbers, no dot before them.
-var oid = pattern(`^1(?:\.\d+){5,}$`)
+var oid = devices.Pattern(`^1(?:\.\d+){5,}$`)
 
 func (c *compiler) changed(s *changedSpec) Changed {
 	if s == nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"belay/devices"
 )
 
 // commands is one command, or several of which the first understood counts.
@@ -30,7 +32,7 @@ var _ yaml.InterfaceUnmarshaler = (*commands)(nil)
 
 // reading are the commands that may be sent: they show something, or set
 // something of this session alone. Whatever is not here does not load.
-var reading = pattern(`^(?:` + strings.Join([]string{
+var reading = devices.Pattern(`^(?:` + strings.Join([]string{
 	`show(?: .+)?`, `display .+`, `get .+`,
 	`(?:more|dir) (?:system|nvram|flash|bootflash|disk\d+|slot\d+|volatile):[\w./\-]*`, `dir`,
 	`terminal (?:length|width|pager|datadump|no|exec prompt no-timestamp)(?: \S+)*`,
@@ -62,10 +64,10 @@ var reading = pattern(`^(?:` + strings.Join([]string{
 
 // filing are reading commands that write a file on the device, some always and
 // some with an argument: the bundles for a vendor's support.
-var filing = pattern(`(?i)^(?:show +tech|display +diag)|\blocal-file\b`)
+var filing = devices.Pattern(`(?i)^(?:show +tech|display +diag)|\blocal-file\b`)
 
 // filters are what may stand behind a pipe: they only choose lines.
-var filters = pattern(`^(?:no-more|no-pager|nomore|grep .+|include .+|exclude .+|begin .+|display \w+(?: \w+)?|cat)$`)
+var filters = devices.Pattern(`^(?:no-more|no-pager|nomore|grep .+|include .+|exclude .+|begin .+|display \w+(?: \w+)?|cat)$`)
 
 // readsOnly tells why a command may not be sent, or nil.
 func readsOnly(command string) error {
@@ -98,8 +100,8 @@ func readsOnly(command string) error {
 
 // What else is typed: none of it is a command that does anything.
 var (
-	keys    = pattern(`\A(?:[ -~]|[\r\n]{1,2}|(?i:\d{1,2}|[ynaqco]|yes|no|ok|accept|agree|continue|quit)[\r\n]{1,2})\z`)
-	enters  = pattern(`\A(?:|\n|\r|\r\n)\z`)
-	leaving = pattern(`\A(?:exit|quit|logout|logoff|bye|end|close)\z`)
-	rising  = pattern(`\A(?:enable(?: \d+)?|super|cli)\z`)
+	keys    = devices.Pattern(`\A(?:[ -~]|[\r\n]{1,2}|(?i:\d{1,2}|[ynaqco]|yes|no|ok|accept|agree|continue|quit)[\r\n]{1,2})\z`)
+	enters  = devices.Pattern(`\A(?:|\n|\r|\r\n)\z`)
+	leaving = devices.Pattern(`\A(?:exit|quit|logout|logoff|bye|end|close)\z`)
+	rising  = devices.Pattern(`\A(?:enable(?: \d+)?|super|cli)\z`)
 )

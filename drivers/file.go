@@ -29,7 +29,7 @@ const fileWord = "file "
 
 // plainFile is a path that needs no quotes. It may be relative: FortiOS calls its
 // configuration sys_config.
-var plainFile = pattern(`\A/?[\w.\-]+(?:[/:][\w.\-]+)*\z`)
+var plainFile = devices.Pattern(`\A/?[\w.\-]+(?:[/:][\w.\-]+)*\z`)
 
 // fetchesOnly tells why a file may not be asked for, or nil.
 func fetchesOnly(path string) error {
@@ -66,8 +66,8 @@ func (c *stepper) got(key string, s stepSpec, each bool) (lines []string) {
 type backup struct{ save, remove func() *regexp.Regexp }
 
 var backups = []backup{
-	{pattern(`\A/system backup save name=belay dont-encrypt=yes\z`), pattern(`\A/file remove belay\.backup\z`)},
-	{pattern(`\A(?:tmsh (?:-q )?)?save sys ucs belay\.ucs\z`), pattern(`\A(?:tmsh (?:-q )?)?delete sys ucs belay\.ucs\z`)},
+	{devices.Pattern(`\A/system backup save name=belay dont-encrypt=yes\z`), devices.Pattern(`\A/file remove belay\.backup\z`)},
+	{devices.Pattern(`\A(?:tmsh (?:-q )?)?save sys ucs belay\.ucs\z`), devices.Pattern(`\A(?:tmsh (?:-q )?)?delete sys ucs belay\.ucs\z`)},
 }
 
 // saves is the number of the backup that a command makes, removes that of the one

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"belay/devices"
 )
 
 // Signs are what a device of a system is known by before anybody logs in. Each
@@ -64,7 +66,7 @@ func (c *compiler) signs(s *identifySpec) Signs {
 	return signs
 }
 
-var objectID = pattern(`^(?:\.\d+){2,}$`)
+var objectID = devices.Pattern(`^(?:\.\d+){2,}$`)
 
 // absolute is an object identifier with a leading dot; one without is below
 // enterprises (1.3.6.1.4.1).

@@ -172,7 +172,7 @@ func (p *Puller) read(ctx context.Context, conn Conn, login devices.Login, d *Dr
 // message is how many vendors' log messages begin. A device that shows them at
 // once writes them into the middle of an answer; but a banner may quote one, so
 // that such a text is not refused: it has to read the same twice.
-var message = pattern(`%[A-Z][A-Z0-9_\-]*-[0-7]-[A-Z0-9_]+: `)
+var message = devices.Pattern(`%[A-Z][A-Z0-9_\-]*-[0-7]-[A-Z0-9_]+: `)
 
 // try runs the commands of a step until one is understood; the last one counts
 // in any case.

@@ -12,7 +12,7 @@ import (
 	"belay/devices/simulator"
 )
 
-var token = pattern(`<redacted(?::([0-9a-f]+))?>`)
+var token = devices.Pattern(`<redacted(?::([0-9a-f]+))?>`)
 
 // Record reads a device and makes a transcript of what it said, each secret
 // replaced by a canary. Terminal sequences and the pager are not in it. The

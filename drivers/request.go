@@ -284,7 +284,7 @@ func (c *conversation) write(line string, headers, more map[string]string, body 
 }
 
 // word is what is filled in. A brace of JSON is none.
-var word = pattern(`\{(?:user|password|token|serial|name)\}`)
+var word = devices.Pattern(`\{(?:user|password|token|serial|name)\}`)
 
 // plainPath writes a path as it may stand on the line; driver files stay legible.
 var plainPath = strings.NewReplacer("<", "%3C", ">", "%3E", " ", "%20", `"`, "%22", "[", "%5B", "]", "%5D", "'", "%27")

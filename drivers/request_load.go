@@ -9,26 +9,28 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"belay/devices"
 )
 
 // How a request line may look: nothing in it reaches another host.
-var requestLine = pattern(`\A(?:GET|POST) /(?:[A-Za-z0-9._~\-{}=?&<>"' %:,\[\]/])*\z`)
+var requestLine = devices.Pattern(`\A(?:GET|POST) /(?:[A-Za-z0-9._~\-{}=?&<>"' %:,\[\]/])*\z`)
 
 // posting are the requests with POST that only read, or make something for
 // reading that goes away by itself, each with the body that makes it one: others
 // of the same path may do anything. Whatever is not here does not load.
 var posting = []struct{ line, body func() *regexp.Regexp }{
 	{ // FortiOS 7
-		pattern(`\APOST /api/v2/monitor/system/config/backup(?:\?(?:&?(?:scope=global|destination=file))+)?\z`),
-		pattern(`\A\z`),
+		devices.Pattern(`\APOST /api/v2/monitor/system/config/backup(?:\?(?:&?(?:scope=global|destination=file))+)?\z`),
+		devices.Pattern(`\A\z`),
 	},
 	{ // UniFi Network: without a time series; the next one takes its place
-		pattern(`\APOST (?:/proxy/network)?/api/s/[A-Za-z0-9._\-]+/cmd/backup\z`),
-		pattern(`\A\{"cmd": "backup", "days": 0\}\z`),
+		devices.Pattern(`\APOST (?:/proxy/network)?/api/s/[A-Za-z0-9._\-]+/cmd/backup\z`),
+		devices.Pattern(`\A\{"cmd": "backup", "days": 0\}\z`),
 	},
 	{ // SFOS: <Set> and <Remove> are what acts
-		pattern(`\APOST /webconsole/APIController\z`),
-		pattern(`\Areqxml=<Request>` + sophosLogin + `<Get>(?:<\w+></\w+>)+</Get></Request>\z`),
+		devices.Pattern(`\APOST /webconsole/APIController\z`),
+		devices.Pattern(`\Areqxml=<Request>` + sophosLogin + `<Get>(?:<\w+></\w+>)+</Get></Request>\z`),
 	},
 }
 
@@ -46,14 +48,14 @@ func onlyPosts(line, body string) bool {
 
 // entering and leaving open and close a session; nothing else may.
 var (
-	entering = pattern(`\APOST (?:` + strings.Join([]string{
+	entering = devices.Pattern(`\APOST (?:` + strings.Join([]string{
 		`/api/sonicos/auth`,
 		`/api/\?type=keygen`,
 		`/api/auth/login`, `/api/login`, // UniFi
 		`/wsg/api/public/v\d+_\d+/serviceTicket`,
 		`/webconsole/APIController`, // with the login alone
 	}, `|`) + `)\z`)
-	departing = pattern(`\A(?:` + strings.Join([]string{
+	departing = devices.Pattern(`\A(?:` + strings.Join([]string{
 		`DELETE /api/sonicos/auth`,
 		`POST /api/auth/logout`, `POST /api/logout`,
 		`DELETE /wsg/api/public/v\d+_\d+/serviceTicket`,
@@ -63,10 +65,10 @@ var (
 // A GET that acts is told by its words: those of the path, and the values of what
 // says what is to be done.
 var (
-	acting = pattern(`(?i)\A(?:re(?:boot|start|set|store|load|voke|move|fresh|vert)|delete|erase|wipe|import|upload|commit|save|apply|install|upgrade|update|set|add|create|edit|write|shutdown|poweroff|halt|logout|toggle|enable|disable|blink\w*|execute|exec|run|flush|clear)\z`)
-	doing  = pattern(`(?i)\A(?:action|cmd|command|op|operation|do|method|type|mode)\z`)
-	looks  = pattern(`\A(?:show|get|list|export|version|config|configuration)\z`)
-	shown  = pattern(`\A<show>(?:</?[a-z\-]+/?>)+</show>\z`) // PAN-OS: a command as elements
+	acting = devices.Pattern(`(?i)\A(?:re(?:boot|start|set|store|load|voke|move|fresh|vert)|delete|erase|wipe|import|upload|commit|save|apply|install|upgrade|update|set|add|create|edit|write|shutdown|poweroff|halt|logout|toggle|enable|disable|blink\w*|execute|exec|run|flush|clear)\z`)
+	doing  = devices.Pattern(`(?i)\A(?:action|cmd|command|op|operation|do|method|type|mode)\z`)
+	looks  = devices.Pattern(`\A(?:show|get|list|export|version|config|configuration)\z`)
+	shown  = devices.Pattern(`\A<show>(?:</?[a-z\-]+/?>)+</show>\z`) // PAN-OS: a command as elements
 )
 
 // onlyLooks tells whether what is to be done changes nothing.
@@ -112,7 +114,7 @@ func asksOnly(line, body string) error {
 }
 
 // secretWord is what never stands in a request line: addresses are logged.
-var secretWord = pattern(`\{(?:password|token|user)\}`)
+var secretWord = devices.Pattern(`\{(?:password|token|user)\}`)
 
 // api compiles how a session with an API goes.
 func (c *compiler) api(s *spec) *api {
@@ -166,7 +168,7 @@ func (c *compiler) headers(key string, list map[string]string) {
 }
 
 // Whom a request is for is not a driver's to say.
-var headerName = pattern(`\A(?:Authorization|Accept|Content-Type|Cookie|X-[A-Za-z\-]+)\z`)
+var headerName = devices.Pattern(`\A(?:Authorization|Accept|Content-Type|Cookie|X-[A-Za-z\-]+)\z`)
 
 // request compiles what a step asks of an API.
 func (c *compiler) request(key string, s stepSpec, as string, each bool) *request {

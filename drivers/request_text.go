@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"belay/configs"
+	"belay/devices"
 	"belay/devices/http"
 )
 
@@ -45,8 +46,8 @@ func nextLink(links []string) string {
 }
 
 var (
-	link = pattern(`<([^>]*)>((?:\s*;\s*[^,;"]+(?:"[^"]*")?)*)`)
-	rel  = pattern(`(?i);\s*rel\s*=\s*(?:next\b|"(?:[^"]* )?next(?: [^"]*)?")`)
+	link = devices.Pattern(`<([^>]*)>((?:\s*;\s*[^,;"]+(?:"[^"]*")?)*)`)
+	rel  = devices.Pattern(`(?i);\s*rel\s*=\s*(?:next\b|"(?:[^"]* )?next(?: [^"]*)?")`)
 )
 
 // text is what a person reads of an answer. What is not whole is an error.

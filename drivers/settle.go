@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"belay/configs"
+	"belay/devices"
 )
 
 const (
@@ -99,7 +100,7 @@ func (p *presser) took() bool {
 	return typed
 }
 
-var digits = pattern(`\d+`)
+var digits = devices.Pattern(`\d+`)
 
 // samePrompt compares two prompts of one device: some count commands.
 func samePrompt(a, b string) bool {

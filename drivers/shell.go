@@ -147,7 +147,7 @@ func matchLine(re *regexp.Regexp, line string) bool {
 	return re.MatchString(line) || re.MatchString(bare) || re.MatchString(bare+" ")
 }
 
-var leadingName = pattern(`^(?:[*!^] ?)*(\([^()\n]+\)|[\w.\-@:/~+]+)`)
+var leadingName = devices.Pattern(`^(?:[*!^] ?)*(\([^()\n]+\)|[\w.\-@:/~+]+)`)
 
 // baseOf is the part of a prompt that stays the same whatever mode, counter or
 // flag stands beside it: the driver's group (?P<name>…), or else the first word.
@@ -167,7 +167,7 @@ func (s *shell) baseOf(line string) string {
 }
 
 // clock is the time of day, which some prompts tell.
-var clock = pattern(`\d{1,2}:\d\d(?::\d\d)?`)
+var clock = devices.Pattern(`\d{1,2}:\d\d(?::\d\d)?`)
 
 // isPrompt tells whether a line is this device's prompt.
 func (s *shell) isPrompt(line string) bool {
@@ -247,7 +247,7 @@ func (s *shell) fresh() {
 	s.pages, s.lined, s.from, s.asked = nil, false, 0, 0
 }
 
-var unfinished = pattern(`\x1b(?:\[[0-9;?]*)?\z`)
+var unfinished = devices.Pattern(`\x1b(?:\[[0-9;?]*)?\z`)
 
 // open says who we are where the device asks for it, waits for the first prompt
 // and becomes privileged.

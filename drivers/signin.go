@@ -34,7 +34,7 @@ var commonly = sync.OnceValue(func() *credentials {
 
 // reported is what many devices begin a line with behind a login: when there was
 // one before. As far as the colon it reads like a question.
-var reported = pattern(`(?i)\b(?:last|previous|successful|unsuccessful|failed) login ?: ?\z`)
+var reported = devices.Pattern(`(?i)\b(?:last|previous|successful|unsuccessful|failed) login ?: ?\z`)
 
 // A stranger is a connection on which nobody has logged in yet.
 type stranger interface{ AsksInTerminal() bool }

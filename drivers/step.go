@@ -234,4 +234,4 @@ func (c *stepper) keep(key, name string, each bool) {
 	c.kept[name] = true
 }
 
-var distinct = pattern(`^[a-z]+-\{each\}`)
+var distinct = devices.Pattern(`^[a-z]+-\{each\}`)

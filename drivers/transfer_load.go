@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"belay/devices"
 	"belay/devices/receive"
 	"belay/devices/snmp"
 )
@@ -20,7 +21,7 @@ type transfer struct {
 	fixed bool // the row is always the same one
 }
 
-var words = pattern(`\{(\w+)\}`)
+var words = devices.Pattern(`\{(\w+)\}`)
 
 // put puts words into a text.
 func put(text string, with map[string]string) string {

@@ -143,7 +143,7 @@ func unknown(text []byte) bool {
 	return len(lines) <= most && strange().Match(text)
 }
 
-var strange = pattern(`(?im)^\W*(?:error\b|(?:syntax|parse|command) error\b|(?:invalid|unknown|unrecognized|incomplete|ambiguous|illegal|bad|wrong|unsupported) (?:\w+ )?(?:input|command|token|parameter|argument|keyword|syntax|expression)|.*\b(?:command not found|not recognized|not a valid command|no such command|unknown command|permission denied|not found$))`)
+var strange = devices.Pattern(`(?im)^\W*(?:error\b|(?:syntax|parse|command) error\b|(?:invalid|unknown|unrecognized|incomplete|ambiguous|illegal|bad|wrong|unsupported) (?:\w+ )?(?:input|command|token|parameter|argument|keyword|syntax|expression)|.*\b(?:command not found|not recognized|not a valid command|no such command|unknown command|permission denied|not found$))`)
 
 func (r *walk) keep(s step, a answer, which int) error {
 	if slices.ContainsFunc(r.c.Files, func(f configs.File) bool { return f.Name == s.keep }) {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"belay/configs"
@@ -46,9 +44,7 @@ func (w *workspace) stood(ctx context.Context, d devices.Device, t time.Time) (c
 const aTime = `A TIME is 2026-11-21, "2026-11-21 14:00", 2026-11-21T14:00:00Z, 36h or "3 days ago". Without a zone
 it is local time.`
 
-var timeAgo = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(\d{1,6}) ?(minute|hour|day|week|month|year)s?( ago)?$`)
-})
+var timeAgo = devices.Pattern(`^(\d{1,6}) ?(minute|hour|day|week|month|year)s?( ago)?$`)
 
 // timeOf reads a time as people write it, in the zone of now; ok is false where it
 // is none. A day alone is its end where end is set, else its beginning.

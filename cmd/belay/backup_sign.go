@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/hiddeco/sshsig"
 	gossh "golang.org/x/crypto/ssh"
 
+	"belay/configs/change"
 	"belay/devices"
 	"belay/store/spare"
 	"belay/store/vault"
@@ -27,19 +26,7 @@ func (w *workspace) signBackup(ctx context.Context, warned func(string)) func(su
 		warned(fmt.Sprintf("the backup is not signed, so nobody can tell later that it was made here: %v", err))
 		return nil
 	}
-	return func(sum string) (string, error) { return signSum(sum, key) }
-}
-
-func signSum(sum string, with crypto.Signer) (string, error) {
-	s, err := gossh.NewSignerFromSigner(with)
-	if err != nil {
-		return "", err
-	}
-	signature, err := sshsig.Sign(strings.NewReader(sum), s, sshsig.HashSHA512, backupNamespace)
-	if err != nil {
-		return "", err
-	}
-	return string(sshsig.Armor(signature)), nil
+	return func(sum string) (string, error) { return change.Sign([]byte(sum), key, backupNamespace) }
 }
 
 // A signed backup is one whose signature fits. Believed is whose key it was compared
@@ -82,14 +69,14 @@ func checkSigned(m spare.Manifest, named string, s *settings) (signed, error) {
 		return signed{}, nil
 	}
 	const altered = "take an older backup: --number; and find out who can write to this folder"
-	signature, err := sshsig.Unarmor([]byte(m.Signature))
-	if err != nil {
+	key, err := change.SignedWith([]byte(m.Sum), m.Signature, backupNamespace)
+	if errors.Is(err, change.ErrNoSignature) {
 		return wrong(errors.New("what stands in place of its signature is none"), altered)
 	}
-	if err := sshsig.Verify(strings.NewReader(m.Sum), signature, signature.PublicKey, signature.HashAlgorithm, backupNamespace); err != nil {
+	if err != nil {
 		return wrong(errors.New("its signature does not fit: it was altered after it was signed"), altered)
 	}
-	by := signed{Key: gossh.FingerprintSHA256(signature.PublicKey)}
+	by := signed{Key: gossh.FingerprintSHA256(key)}
 	switch {
 	case want == "":
 		return by, nil

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hiddeco/sshsig"
 	gossh "golang.org/x/crypto/ssh"
 
+	"belay/configs/change"
 	"belay/devices"
 	"belay/store/spare"
 )
@@ -59,21 +59,16 @@ func TestASignedBackupIsHeldToTheKeyThatIsKnown(t *testing.T) {
 	key, line, print := signatory(t)
 	other, _, otherPrint := signatory(t)
 	by := func(k crypto.Signer) func(string) (string, error) {
-		return func(sum string) (string, error) { return signSum(sum, k) }
+		return func(sum string) (string, error) { return change.Sign([]byte(sum), k, backupNamespace) }
 	}
 	home := &settings{Data: t.TempDir()}
 	if err := os.WriteFile(filepath.Join(home.Data, "signer.pub"), []byte(line), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	fresh := &settings{Data: filepath.Join(t.TempDir(), "none")}
-	forged := func(sum string) (string, error) { return signSum("another sum", key) }
+	forged := func(sum string) (string, error) { return change.Sign([]byte("another sum"), key, backupNamespace) }
 	receipts := func(sum string) (string, error) { // the same key, for something else
-		s, err := gossh.NewSignerFromSigner(key)
-		if err != nil {
-			return "", err
-		}
-		signature, err := sshsig.Sign(strings.NewReader(sum), s, sshsig.HashSHA512, "belay-receipt")
-		return string(sshsig.Armor(signature)), err
+		return change.Sign([]byte(sum), key, change.SignatureNamespace)
 	}
 	for name, c := range map[string]struct {
 		sign  func(string) (string, error)
@@ -124,7 +119,7 @@ func TestSshKeygenVerifiesTheSignatureOfABackup(t *testing.T) {
 		t.Skip("ssh-keygen is not installed: apt-get install openssh-client")
 	}
 	key, line, _ := signatory(t)
-	_, m := spareOf(t, func(sum string) (string, error) { return signSum(sum, key) })
+	_, m := spareOf(t, func(sum string) (string, error) { return change.Sign([]byte(sum), key, backupNamespace) })
 	dir := t.TempDir()
 	for name, text := range map[string]string{"sum.sig": m.Signature, "allowed": "belay-receipts namespaces=\"belay-receipt,belay-backup\" " + line} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"belay/configs/report"
 	"belay/devices"
 )
 
@@ -146,7 +147,7 @@ func (p *program) runDoctor(ctx context.Context, o doctorOptions) error {
 	case err != nil:
 		return err
 	case !p.json:
-		err = p.say("%d ok, %s, %d failed\n", count[well], plural(count[odd], "warning"), count[failed])
+		err = p.say("%d ok, %s, %d failed\n", count[well], report.Plural(count[odd], "warning"), count[failed])
 	}
 	if err == nil && count[failed] > 0 {
 		return exitStatus(1)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"belay/configs/report"
 	"belay/devices"
 	"belay/store/vault"
 )
@@ -32,7 +33,7 @@ func checkSettings(_ context.Context, x *patient) []finding {
 }
 
 func checkInventory(ctx context.Context, x *patient) []finding {
-	found := []finding{fine("%s", plural(len(x.inventory.Devices), "device"))}
+	found := []finding{fine("%s", report.Plural(len(x.inventory.Devices), "device"))}
 	if len(x.inventory.Devices) == 0 {
 		found[0] = strange("belay devices add CUSTOMER/NAME ADDRESS --driver NAME", "no device is in it")
 	}
@@ -100,7 +101,7 @@ func checkKeys(ctx context.Context, x *patient) []finding {
 	if err != nil {
 		return []finding{wrong(failed, err)}
 	}
-	found := []finding{fine("the keys of %s open", plural(len(keys), "customer"))}
+	found := []finding{fine("the keys of %s open", report.Plural(len(keys), "customer"))}
 	kept, err := x.store.Customers()
 	if err != nil {
 		found = append(found, wrong(failed, err))
@@ -173,7 +174,7 @@ func checkHistories(ctx context.Context, x *patient) []finding {
 			}
 		}
 	}
-	return append([]finding{fine("kept for %s; belay verify reads all of it", plural(len(customers), "customer"))}, found...)
+	return append([]finding{fine("kept for %s; belay verify reads all of it", report.Plural(len(customers), "customer"))}, found...)
 }
 
 func (x *patient) opens(ctx context.Context, d devices.Device) error {

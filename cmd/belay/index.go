@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"belay/configs/report"
 	"belay/devices"
 )
 
@@ -43,7 +44,7 @@ func (p *program) indexRebuildCommand() *cobra.Command {
 				if p.json {
 					return p.printJSON(map[string]any{"customers": standing})
 				}
-				return p.say("index made anew for %s\n", plural(len(standing), "customer"))
+				return p.say("index made anew for %s\n", report.Plural(len(standing), "customer"))
 			})
 		},
 	}
@@ -81,7 +82,7 @@ func (p *program) runIndexCheck(ctx context.Context, w *workspace, customer stri
 				return err
 			}
 		}
-		rows = append(rows, []string{r.Customer, plural(r.Devices, "device"), plural(r.Versions, "version"), strings.Join(r.Wrong, "; ")})
+		rows = append(rows, []string{r.Customer, report.Plural(r.Devices, "device"), report.Plural(r.Versions, "version"), strings.Join(r.Wrong, "; ")})
 		if len(r.Wrong) > 0 {
 			wrong = append(wrong, r.Customer)
 		}

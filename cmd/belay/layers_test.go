@@ -51,7 +51,7 @@ var owners = map[string][]string{
 	"github.com/goccy/go-yaml":       {"belay/devices", "belay/devices/simulator", "belay/drivers", "belay/cmd/belay"},
 	"golang.org/x/tools/txtar":       {"belay/devices/simulator"},
 	"github.com/aymanbagabas/":       {"belay/configs/diff"},
-	"github.com/hiddeco/sshsig":      {"belay/configs/change", "belay/cmd/belay"},
+	"github.com/hiddeco/sshsig":      {"belay/configs/change"},
 	"github.com/emersion/go-message": {"belay/configs/change"},
 	"github.com/wneessen/go-mail":    {"belay/store/tickets"},
 	"github.com/hashicorp/":          {"belay/store/docsystem/internal/rest", "belay/devices/http"},

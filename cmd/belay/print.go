@@ -108,14 +108,6 @@ func (p *program) say(format string, args ...any) error {
 
 func tamef(format string, args ...any) string { return tame(fmt.Sprintf(format, args...)) }
 
-// plural counts things that end in s where they are several.
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // tame is a text as a terminal may have it. Lines and tabs stay.
 func tame(s string) string { return report.Tame(s, "\n\t") }
 

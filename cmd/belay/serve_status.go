@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
 
+	"belay/configs/report"
 	"belay/devices"
 )
 
@@ -82,8 +85,8 @@ func (st serviceStatus) String() string {
 	if !st.Next.IsZero() {
 		fmt.Fprintf(&b, "next due at %s\n", st.Next.Local().Format("2006-01-02 15:04"))
 	}
-	for name, why := range st.Chores {
-		fmt.Fprintf(&b, "%s fails: %s\n", name, why)
+	for _, name := range slices.Sorted(maps.Keys(st.Chores)) {
+		fmt.Fprintf(&b, "%s fails: %s\n", name, st.Chores[name])
 	}
 	return b.String()
 }
@@ -97,7 +100,7 @@ func (st serviceStatus) rest() string {
 	case st.Round.Pending == 0:
 		return "; all its devices were asked"
 	case st.Busy+st.Waiting == 0 && !st.Again.IsZero():
-		return fmt.Sprintf("; all its devices were asked, and what failed is tried again, next at %s (%s)", at(st.Again), plural(st.Round.Pending, "device"))
+		return fmt.Sprintf("; all its devices were asked, and what failed is tried again, next at %s (%s)", at(st.Again), report.Plural(st.Round.Pending, "device"))
 	}
-	return fmt.Sprintf(", %s to go", plural(st.Round.Pending, "device"))
+	return fmt.Sprintf(", %s to go", report.Plural(st.Round.Pending, "device"))
 }

@@ -36,7 +36,7 @@ func (r Receipt) Sign(with crypto.Signer) ([]byte, error) {
 	if err != nil {
 		return nil, failed(err)
 	}
-	signature, err := sign(message, with)
+	signature, err := Sign(message, with, SignatureNamespace)
 	if err != nil {
 		return nil, failed(err)
 	}
@@ -93,7 +93,7 @@ func openReceipt(file []byte) (Receipt, ssh.PublicKey, error) {
 	if again, err := f.written(); err != nil || !bytes.Equal(again, file) {
 		return Receipt{}, nil, errors.New("it is not as it was written")
 	}
-	key, err := signedWith(message.Bytes(), f.Signature)
+	key, err := SignedWith(message.Bytes(), f.Signature, SignatureNamespace)
 	if err != nil {
 		return Receipt{}, nil, err
 	}

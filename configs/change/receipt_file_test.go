@@ -127,7 +127,7 @@ func TestASignatureOfNobodyKnownIsNotBelieved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signature, err := sign([]byte(`{"change":"another"}`), key(1))
+	signature, err := Sign([]byte(`{"change":"another"}`), key(1), SignatureNamespace)
 	if err != nil {
 		t.Fatal(err)
 	}

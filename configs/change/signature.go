@@ -19,31 +19,36 @@ import (
 // anything else (PROTOCOL.sshsig of OpenSSH).
 const SignatureNamespace = "belay-receipt"
 
-// sign is the armored SSH signature of a message.
-func sign(message []byte, with crypto.Signer) (string, error) {
+// Sign is the armored SSH signature of a message in a namespace (PROTOCOL.sshsig of
+// OpenSSH): one in another says nothing of it.
+func Sign(message []byte, with crypto.Signer, namespace string) (string, error) {
 	s, err := ssh.NewSignerFromSigner(with)
 	if err != nil {
 		return "", err
 	}
-	signature, err := sshsig.Sign(bytes.NewReader(message), s, sshsig.HashSHA512, SignatureNamespace)
+	signature, err := sshsig.Sign(bytes.NewReader(message), s, sshsig.HashSHA512, namespace)
 	if err != nil {
 		return "", err
 	}
 	return string(sshsig.Armor(signature)), nil
 }
 
-// signedWith is the key that made an armored signature of the message. Whether
-// that key is anybody's is for the caller to say.
-func signedWith(message []byte, armored string) (ssh.PublicKey, error) {
+// ErrNoSignature says that what stands in place of a signature is none.
+var ErrNoSignature = errors.New("there is no SSH signature in it")
+
+// SignedWith is the key that made an armored signature of the message in a namespace.
+// Whether that key is anybody's is for the caller to say. What is no signature at all
+// is ErrNoSignature.
+func SignedWith(message []byte, armored, namespace string) (ssh.PublicKey, error) {
 	signature, err := sshsig.Unarmor([]byte(armored))
 	if err != nil {
-		return nil, errors.New("there is no SSH signature in it")
+		return nil, ErrNoSignature
 	}
 	// An armor has room for bytes that no signature covers.
 	if string(sshsig.Armor(signature)) != armored {
 		return nil, errors.New("the signature is not as it was written")
 	}
-	if err := sshsig.Verify(bytes.NewReader(message), signature, signature.PublicKey, signature.HashAlgorithm, SignatureNamespace); err != nil {
+	if err := sshsig.Verify(bytes.NewReader(message), signature, signature.PublicKey, signature.HashAlgorithm, namespace); err != nil {
 		return nil, errors.New("the signature does not fit what is signed")
 	}
 	return signature.PublicKey, nil

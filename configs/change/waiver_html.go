@@ -7,6 +7,8 @@ import (
 	"unicode"
 
 	"golang.org/x/net/html"
+
+	"belay/devices"
 )
 
 // plainText is the text of an HTML body as a mail program would show it, with
@@ -41,8 +43,8 @@ var blocks = strings.Fields("br p div li ul ol dl dt dd tr table hr pre body h1 
 // The marks that mail programs put on what they quote; of the latter, on the
 // line above it.
 var (
-	quoteClass = pattern(`(?i)\b(gmail_quote\w*|yahoo_quoted|protonmail_quote|moz-cite-prefix|moz-forward-container|tutanota_quote|zmail_extra|ms-outlook-mobile-reference-message)\b`)
-	quoteAbove = pattern(`(?i)^(x_)*(divRplyFwdMsg|appendonsend|reply-intro|mail-editor-reference-message-container|OLK_SRC_BODY_SECTION)$`)
+	quoteClass = devices.Pattern(`(?i)\b(gmail_quote\w*|yahoo_quoted|protonmail_quote|moz-cite-prefix|moz-forward-container|tutanota_quote|zmail_extra|ms-outlook-mobile-reference-message)\b`)
+	quoteAbove = devices.Pattern(`(?i)^(x_)*(divRplyFwdMsg|appendonsend|reply-intro|mail-editor-reference-message-container|OLK_SRC_BODY_SECTION)$`)
 )
 
 func (p *page) line() {
@@ -123,8 +125,8 @@ func attribute(n *html.Node, name string) string {
 }
 
 var (
-	styleComment = pattern(`(?s)/\*.*?(\*/|$)`)
-	length       = pattern(`^(-?[\d.]+)(px|pt|em|rem|ex|%|mm|cm|in|vw|vh)?$`)
+	styleComment = devices.Pattern(`(?s)/\*.*?(\*/|$)`)
+	length       = devices.Pattern(`^(-?[\d.]+)(px|pt|em|rem|ex|%|mm|cm|in|vw|vh)?$`)
 )
 
 // of is the colors within an element.

@@ -203,8 +203,8 @@ func sameAddress(a, b string) bool {
 
 // The forms of a result in an Authentication-Results field (RFC 8601).
 var (
-	authComment = pattern(`\([^()]*\)`)
-	authResult  = pattern(`(?i)(?:^|[;\s])(dmarc|spf|dkim)(?:/\d+)?\s*=\s*([a-z]+)`)
+	authComment = devices.Pattern(`\([^()]*\)`)
+	authResult  = devices.Pattern(`(?i)(?:^|[;\s])(dmarc|spf|dkim)(?:/\d+)?\s*=\s*([a-z]+)`)
 )
 
 // unauthentic is what the mail servers on the way said against the sender. A

@@ -2,17 +2,19 @@ package change
 
 import (
 	"strings"
+
+	"belay/devices"
 )
 
 // What stands above a quote, in the languages that mail programs speak most. It
 // only ever makes a text count as quoted, never the other way round.
 var (
-	attribution = pattern(`(?i)^(on\b.{6,}\bwrote|am\b.{6,}\bschrieb\b.*|le\b.{6,}\ba écrit|el\b.{6,}\bescribió|il\b.{6,}\bha scritto|op\b.{6,}\bschreef\b.*|em\b.{6,}\bescreveu)\s*:$`)
-	separator   = pattern(`(?i)^(-{2,}.*\b(original|originalnachricht|ursprüngliche|forwarded|weitergeleitete|d'origine|transféré|original message)\b.*-{2,}|begin forwarded message:)$`)
-	rule        = pattern(`^[-_=*]{3,}\s*\pL.*[-_=*]{3,}$`)     // around a few words of any language
-	headField   = pattern(`^\*?\pL[\pL .'-]{0,20}\s?:\*?\s+\S`) // of any language: three in a row, with an address
-	headFrom    = pattern(`(?i)^\*?(from|von|de|da|van|fra|från)\s?:\*?\s+\S`)
-	headSent    = pattern(`(?i)^\*?(sent|date|gesendet|datum|envoyé|fecha|enviado|enviada|inviato|data|verzonden|sendt|skickat)\s?:\*?\s+\S`)
+	attribution = devices.Pattern(`(?i)^(on\b.{6,}\bwrote|am\b.{6,}\bschrieb\b.*|le\b.{6,}\ba écrit|el\b.{6,}\bescribió|il\b.{6,}\bha scritto|op\b.{6,}\bschreef\b.*|em\b.{6,}\bescreveu)\s*:$`)
+	separator   = devices.Pattern(`(?i)^(-{2,}.*\b(original|originalnachricht|ursprüngliche|forwarded|weitergeleitete|d'origine|transféré|original message)\b.*-{2,}|begin forwarded message:)$`)
+	rule        = devices.Pattern(`^[-_=*]{3,}\s*\pL.*[-_=*]{3,}$`)     // around a few words of any language
+	headField   = devices.Pattern(`^\*?\pL[\pL .'-]{0,20}\s?:\*?\s+\S`) // of any language: three in a row, with an address
+	headFrom    = devices.Pattern(`(?i)^\*?(from|von|de|da|van|fra|från)\s?:\*?\s+\S`)
+	headSent    = devices.Pattern(`(?i)^\*?(sent|date|gesendet|datum|envoyé|fecha|enviado|enviada|inviato|data|verzonden|sendt|skickat)\s?:\*?\s+\S`)
 )
 
 // apart parts what a sender wrote from what is quoted. A doubtful line counts as

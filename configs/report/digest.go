@@ -169,7 +169,7 @@ func (m *maker) general() {
 		m.add(Line{Kind: Disk, What: in.Disk})
 	}
 	if o := in.Outbox; o != nil && o.Waiting > 0 && in.Now.Sub(o.Oldest) > late {
-		what := fmt.Sprintf("%s waiting for a documentation or ticket system, the oldest since %s", plural(o.Waiting, "file"), m.when(o.Oldest))
+		what := fmt.Sprintf("%s waiting for a documentation or ticket system, the oldest since %s", Plural(o.Waiting, "file"), m.when(o.Oldest))
 		if o.Why != "" {
 			what += ": " + o.Why
 		}
@@ -292,7 +292,7 @@ func (m *maker) list(kind string, ids []devices.ID, one, many string) {
 // subject is the first line: three numbers, then what there is besides.
 func (m *maker) subject() string {
 	c := m.counts
-	parts := []string{plural(c.Devices, "device"), fmt.Sprintf("%d verified", c.Verified), fmt.Sprintf("%d stale", c.Stale)}
+	parts := []string{Plural(c.Devices, "device"), fmt.Sprintf("%d verified", c.Verified), fmt.Sprintf("%d stale", c.Stale)}
 	for _, n := range []struct {
 		n    int
 		what string
@@ -333,7 +333,8 @@ func (m *maker) when(t time.Time) string {
 	return t.Format("2 Jan 2006 15:04")
 }
 
-func plural(n int, what string) string {
+// Plural counts things whose name ends in s where they are several: "1 device", "2 devices".
+func Plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}

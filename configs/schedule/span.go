@@ -3,11 +3,11 @@ package schedule
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"belay/devices"
 )
 
 // A span is a time that comes back each day or on some days of the week, or once
@@ -83,10 +83,8 @@ func light(spans []span, t time.Time) (_ time.Time, ok bool) {
 }
 
 var (
-	timesForm = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^([01]\d|2[0-4]):([0-5]\d)\s*-\s*([01]\d|2[0-4]):([0-5]\d)$`)
-	})
-	daysForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z]{3}(\s*[-,]\s*[A-Za-z]{3})*`) })
+	timesForm = devices.Pattern(`^([01]\d|2[0-4]):([0-5]\d)\s*-\s*([01]\d|2[0-4]):([0-5]\d)$`)
+	daysForm  = devices.Pattern(`^[A-Za-z]{3}(\s*[-,]\s*[A-Za-z]{3})*`)
 )
 
 // parseTimes reads "01:00-05:00".

@@ -3,14 +3,14 @@ package events
 import (
 	"bytes"
 	"net/netip"
-	"regexp"
 	"strings"
-	"sync"
 	"unicode"
 
 	"github.com/leodido/go-syslog/v4/ciscoios"
 	"github.com/leodido/go-syslog/v4/rfc3164"
 	"github.com/leodido/go-syslog/v4/rfc5424"
+
+	"belay/devices"
 )
 
 func (l *Listeners) syslogDatagram(from netip.AddrPort, datagram []byte) {
@@ -27,7 +27,7 @@ func (l *Listeners) message(from netip.Addr, raw []byte) {
 }
 
 // priority is what RFC 3164 and RFC 5424 begin a message with.
-var priority = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^<\d{1,3}>(?:1 )?\s*`) })
+var priority = devices.Pattern(`^<\d{1,3}>(?:1 )?\s*`)
 
 // text is a message without its priority. The header stays: which part of it is
 // a header, a tag or a counter every vendor sees otherwise, and the drivers'
@@ -87,6 +87,4 @@ func host(raw []byte) (name string) {
 }
 
 // origin is Cisco's "logging origin-id": a name between the counters and the time.
-var origin = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^<\d{1,3}>(?:\d+: )+([A-Za-z][\w.\-]*): [*.]?(?:\d{4} )?[A-Z][a-z]{2} `)
-})
+var origin = devices.Pattern(`^<\d{1,3}>(?:\d+: )+([A-Za-z][\w.\-]*): [*.]?(?:\d{4} )?[A-Z][a-z]{2} `)

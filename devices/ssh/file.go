@@ -59,7 +59,7 @@ func (c *Client) Get(ctx context.Context, path string, out io.Writer) error {
 }
 
 // plainPath is what needs no quotes in any shell, and is no option.
-var plainPath = pattern(`^[\w./:][\w./:\-]*$`)
+var plainPath = devices.Pattern(`^[\w./:][\w./:\-]*$`)
 
 // A duct is a channel as the SFTP client wants it; what comes counts as a sign of
 // life. Close lets the device end the channel, as OpenSSH's clients do: Dropbear
@@ -251,7 +251,7 @@ func (c *Client) scpHeader(ch io.Writer, in *bufio.Reader, path string) (size in
 	}
 }
 
-var scpLine = pattern(`^[0-7]{3,4} (\d{1,15}) `)
+var scpLine = devices.Pattern(`^[0-7]{3,4} (\d{1,15}) `)
 
 // said is what the device says on one line, or the beginning of a longer one, fit to
 // be shown.

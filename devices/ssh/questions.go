@@ -4,6 +4,8 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+
+	"belay/devices"
 )
 
 // mostRounds is how often a server may ask: more is a loop.
@@ -37,17 +39,17 @@ var meanings = []struct {
 	of      question
 	pattern func() *regexp.Regexp
 }{
-	{changeQuestion, pattern(`\b(?:new|old|current|change|changed|retype|re-?enter|re-?type|repeat|confirm|again|verify|update|neues|altes|nouveau|nueva)\b.*(?:` + secretWord + `)`)},
-	{changeQuestion, pattern(`(?:` + secretWord + `)(?:.*\b(?:again|expired)\b| change| confirmation)`)},
-	{unknownQuestion, pattern(`one.?time|\botp\b|\btoken\b|\bpin\b|passcode|verification|two.?factor|2fa|\bduo\b`)},
-	{passwordQuestion, pattern(secretWord)},
-	{consentQuestion, pattern(`\byes\b\W+no\b|\byes\b.*\bor\b.*\bno\b|\b(?:accept|agree|acknowledge|consent)\b.*\byes\b`)},
-	{consentKey, pattern(`\by\s*[/|]\s*n\b`)},
-	{userQuestion, pattern(`^(?:enter |your |please enter )*(?:the |your )?(?:user(?:\s?name|\s?id)?|login(?:\s?(?:name|as|id))?|account(?: name)?|benutzer(?:name)?|usuario|utilisateur|identifiant)\b`)},
+	{changeQuestion, devices.Pattern(`\b(?:new|old|current|change|changed|retype|re-?enter|re-?type|repeat|confirm|again|verify|update|neues|altes|nouveau|nueva)\b.*(?:` + secretWord + `)`)},
+	{changeQuestion, devices.Pattern(`(?:` + secretWord + `)(?:.*\b(?:again|expired)\b| change| confirmation)`)},
+	{unknownQuestion, devices.Pattern(`one.?time|\botp\b|\btoken\b|\bpin\b|passcode|verification|two.?factor|2fa|\bduo\b`)},
+	{passwordQuestion, devices.Pattern(secretWord)},
+	{consentQuestion, devices.Pattern(`\byes\b\W+no\b|\byes\b.*\bor\b.*\bno\b|\b(?:accept|agree|acknowledge|consent)\b.*\byes\b`)},
+	{consentKey, devices.Pattern(`\by\s*[/|]\s*n\b`)},
+	{userQuestion, devices.Pattern(`^(?:enter |your |please enter )*(?:the |your )?(?:user(?:\s?name|\s?id)?|login(?:\s?(?:name|as|id))?|account(?: name)?|benutzer(?:name)?|usuario|utilisateur|identifiant)\b`)},
 }
 
 // address is user@host as some prompts name it; its words say nothing.
-var address = pattern(`\S*@\S*`)
+var address = devices.Pattern(`\S*@\S*`)
 
 // sort tells what a question is about.
 func sort(text string) question {

@@ -5,15 +5,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
-	"sync"
+
+	"belay/devices"
 )
 
 // ours are the files that a repository of ours works with, below history.git.
-var ours = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(HEAD|config|description|packed-refs|info/(attributes|refs)|refs/(heads|tags)/.+|belay[.-].+|` +
-		`objects/[0-9a-f]{2}/[0-9a-f]{38}|objects/info/packs|objects/pack/[^/]+)$`)
-})
+var ours = devices.Pattern(`^(HEAD|config|description|packed-refs|info/(attributes|refs)|refs/(heads|tags)/.+|belay[.-].+|` +
+	`objects/[0-9a-f]{2}/[0-9a-f]{38}|objects/info/packs|objects/pack/[^/]+)$`)
 
 // Ours tells whether a repository of ours works with a file of that name. What
 // else may lie in a repository, as hooks and the names of other repositories, git

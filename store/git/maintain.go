@@ -7,10 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -50,7 +48,7 @@ func (s *Store) git() string {
 	return s.Git
 }
 
-var packName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^pack-([0-9a-f]{40})\.pack$`) })
+var packName = devices.Pattern(`^pack-([0-9a-f]{40})\.pack$`)
 
 // packs lists the packs that have an index by their stem, with what tells a pack
 // from one of the same name that was written later.

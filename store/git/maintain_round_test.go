@@ -323,3 +323,33 @@ func TestAnIndexOverManyPacksGoesWithThem(t *testing.T) {
 		t.Errorf("left: %v, %v", left, err)
 	}
 }
+
+func TestMaintenanceTellsOfAHistoryThatCannotBeReadAndGoesOn(t *testing.T) {
+	t.Parallel()
+	needGit(t)
+	s := open(t, t.TempDir())
+	for _, customer := range []string{"acme", "beta"} {
+		for i := range 3 {
+			commit(t, s, snapshot(t, customer, "sw-1", fmt.Sprint(i, "\n"), i))
+		}
+	}
+	dir := filepath.Join(gitDir(s, "acme"), "objects", "pack")
+	packs, err := listing(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range packs {
+		if err := os.Rename(filepath.Join(dir, n), filepath.Join(s.Dir, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	round, err := (&Store{Dir: s.Dir}).Maintenance(t.Context())
+	if devices.KindOf(err) != devices.Damaged || !strings.Contains(err.Error(), "acme") || round.Histories != 2 || round.Noted != 1 {
+		t.Errorf("round %+v, %v", round, err)
+	}
+	for _, n := range packs {
+		if err := os.Rename(filepath.Join(s.Dir, n), filepath.Join(dir, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -41,9 +41,9 @@ func (s *Store) Standing(ctx context.Context, id devices.ID) (configs.Version, [
 	return v, texts, err == nil, err
 }
 
-func (s *Store) texts(ctx context.Context, v configs.Version, folder plumbing.Hash) ([]configs.Text, error) {
+func (s *Store) texts(ctx context.Context, v configs.Version, tree plumbing.Hash) ([]configs.Text, error) {
 	var texts []configs.Text
-	err := s.version(ctx, v, folder, func(rd *reader, d document, folder []object.TreeEntry) error {
+	err := s.version(ctx, v, tree, func(rd *reader, d document, folder []object.TreeEntry) error {
 		for _, f := range d.Files {
 			if f.Alone() {
 				continue
@@ -98,16 +98,16 @@ func (s *Store) Originals(ctx context.Context, v configs.Version) ([]configs.Sea
 // same time share one opening, which is later than all their commits.
 type reading struct {
 	v      configs.Version
-	folder plumbing.Hash // zero: found by the version's commit
+	tree   plumbing.Hash // of the device's folder; zero: found by the version's commit
 	read   func(*reader, document, []object.TreeEntry) error
 	answer chan error
 }
 
 // version opens the repository anew and looks a version up.
-func (s *Store) version(ctx context.Context, v configs.Version, folder plumbing.Hash, read func(*reader, document, []object.TreeEntry) error) error {
+func (s *Store) version(ctx context.Context, v configs.Version, tree plumbing.Hash, read func(*reader, document, []object.TreeEntry) error) error {
 	err := ctx.Err()
 	if err == nil {
-		err = s.readVersion(ctx, &reading{v, folder, read, make(chan error, 1)})
+		err = s.readVersion(ctx, &reading{v, tree, read, make(chan error, 1)})
 	}
 	if err != nil {
 		return &devices.Error{Kind: devices.KindOf(err), Op: "read back", Device: string(v.ID), Err: err}
@@ -148,21 +148,21 @@ func (r *repo) readAll(batch []*reading) {
 }
 
 func (rd *reader) version(q *reading) error {
-	folder := q.folder
-	if folder.IsZero() {
+	tree := q.tree
+	if tree.IsZero() {
 		var err error
-		if folder, err = rd.folder(q.v); err != nil {
+		if tree, err = rd.folder(q.v); err != nil {
 			return err
 		}
 	}
-	d, files, err := rd.document(folder)
+	d, folder, err := rd.document(tree)
 	if err != nil {
 		return err
 	}
 	if d.ID != q.v.ID {
 		return damaged("find version", fmt.Errorf("folder %s in %s is of %s", q.v.Name, q.v.Commit, d.ID))
 	}
-	return q.read(rd, d, files)
+	return q.read(rd, d, folder)
 }
 
 // folder is the folder of a version in its commit.

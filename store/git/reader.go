@@ -107,26 +107,33 @@ func (rd *reader) object(kind plumbing.ObjectType, h plumbing.Hash) (plumbing.En
 // lookAgain is how often an object is looked for again among the same packs.
 const lookAgain = 4
 
-// blob reads a file and holds it to its name, which go-git does not.
+// blob reads a file and holds it to its name.
 func (rd *reader) blob(h plumbing.Hash) ([]byte, error) {
-	o, err := rd.object(plumbing.BlobObject, h)
+	_, data, err := rd.whole(plumbing.BlobObject, h)
+	return data, err
+}
+
+// whole reads an object, of any kind if that is asked for, and holds it to its name,
+// which go-git does not.
+func (rd *reader) whole(kind plumbing.ObjectType, h plumbing.Hash) (plumbing.ObjectType, []byte, error) {
+	o, err := rd.object(kind, h)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	f, err := o.Reader()
 	if err != nil {
-		return nil, damaged("read object", fmt.Errorf("blob %s: %w", h, err))
+		return 0, nil, damaged("read object", fmt.Errorf("%s %s: %w", o.Type(), h, err))
 	}
 	room := bytes.NewBuffer(make([]byte, 0, min(max(o.Size(), 0), 16<<20)+bytes.MinRead)) // a damaged pack may name any size
 	_, err = room.ReadFrom(f)
 	data := room.Bytes()
 	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, damaged("read object", fmt.Errorf("blob %s: %w", h, err))
+		return 0, nil, damaged("read object", fmt.Errorf("%s %s: %w", o.Type(), h, err))
 	}
-	if got := plumbing.ComputeHash(plumbing.BlobObject, data); got != h {
-		return nil, damaged("read object", fmt.Errorf("blob %s holds what is named %s", h, got))
+	if got := plumbing.ComputeHash(o.Type(), data); got != h {
+		return 0, nil, damaged("read object", fmt.Errorf("%s %s holds what is named %s", o.Type(), h, got))
 	}
-	return data, nil
+	return o.Type(), data, nil
 }
 
 func (rd *reader) commit(h plumbing.Hash) (*object.Commit, error) {

@@ -14,9 +14,12 @@ import (
 // or another git took the index for garbage. One that is not whole stays as it lies:
 // nobody sees it, and a person may yet save something of it. Only the holder of
 // belay.lock may call it.
-func (r *repo) reindex(stem string) error {
+func (r *repo) reindex(ctx context.Context, stem string) error {
 	dir := filepath.Join(r.dir, "objects", "pack")
-	index, err := r.indexOf(stem)
+	index, err := r.indexOf(ctx, stem)
+	if stopped := ctx.Err(); stopped != nil {
+		return stopped // it may be whole
+	}
 	if err != nil {
 		return nil //nolint:nilerr // see above
 	}
@@ -31,9 +34,9 @@ func (r *repo) reindex(stem string) error {
 }
 
 // indexOf reads a pack, holds it to its checksum and its name, and makes its index.
-func (r *repo) indexOf(stem string) (*idxfile.MemoryIndex, error) {
+func (r *repo) indexOf(ctx context.Context, stem string) (*idxfile.MemoryIndex, error) {
 	var sum [20]byte
-	if err := r.rereadPack(context.Background(), stem, func(int64) bool { return true }, &sum); err != nil {
+	if err := r.rereadPack(ctx, stem, func(int64) bool { return true }, &sum); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(filepath.Join(r.dir, "objects", "pack", stem+".pack"))

@@ -185,7 +185,7 @@ func (rd *reader) changedFrom(sc *packfile.Scanner, h *packfile.ObjectHeader, ba
 	if size, k := binary.Uvarint(delta.Bytes()[k:]); k <= 0 || size > largest {
 		return name, errMakesNoSense
 	}
-	kind, data, err := rd.whole(base)
+	kind, data, err := rd.whole(plumbing.AnyObject, base)
 	if err != nil {
 		if _, ok := due.find(base); !ok {
 			return name, fmt.Errorf("it is a change of %s, which is not of this history", base)
@@ -199,28 +199,8 @@ func (rd *reader) changedFrom(sc *packfile.Scanner, h *packfile.ObjectHeader, ba
 	return plumbing.ComputeHash(kind, made), nil
 }
 
-// whole reads an object of any kind here and holds it to its name.
-func (rd *reader) whole(h plumbing.Hash) (plumbing.ObjectType, []byte, error) {
-	o, err := rd.object(plumbing.AnyObject, h)
-	if err != nil {
-		return 0, nil, err
-	}
-	f, err := o.Reader()
-	if err != nil {
-		return 0, nil, damaged("read object", err)
-	}
-	data, err := io.ReadAll(f)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return 0, nil, damaged("read object", err)
-	}
-	if plumbing.ComputeHash(o.Type(), data) != h {
-		return 0, nil, damaged("read object", fmt.Errorf("object %s holds another", h))
-	}
-	return o.Type(), data, nil
-}
-
-// named is how many of the versions are named of which something was not given.
-const named = 3
+// mostNamed is how many of the versions are named of which something was not given.
+const mostNamed = 3
 
 // lacking names what was not given, the newest versions first.
 func (rd *reader) lacking(ctx context.Context, due *dues) string {
@@ -239,8 +219,8 @@ func (rd *reader) lacking(ctx context.Context, due *dues) string {
 			} else if !lacks(c.Hash) && !lacks(c.TreeHash) && !lacks(ch.is) {
 				continue
 			}
-			if names = append(names, fmt.Sprintf("%s of version %.12s", what, c.Hash)); len(names) > named {
-				return strings.Join(names[:named], ", ") + " and more"
+			if names = append(names, fmt.Sprintf("%s of version %.12s", what, c.Hash)); len(names) > mostNamed {
+				return strings.Join(names[:mostNamed], ", ") + " and more"
 			}
 		}
 	}

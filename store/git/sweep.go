@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"belay/devices"
 )
 
 // acquire takes belay.lock. The first time in this process, and after a writer
@@ -34,7 +34,7 @@ func (r *repo) acquire(ctx context.Context) (*lockFile, error) {
 	swept := r.swept
 	r.mu.Unlock()
 	if err == nil && (!swept || strings.TrimSpace(l.left) != "") {
-		err = r.sweep(l)
+		err = r.sweep(ctx, l)
 		r.mu.Lock()
 		r.swept = err == nil
 		r.mu.Unlock()
@@ -52,7 +52,7 @@ func (r *repo) acquire(ctx context.Context) (*lockFile, error) {
 // whoever holds belay.lock has none yet. An index without its pack, too. A pack
 // without its index gets one: a version that was acknowledged may be in it. What may
 // be another git's is touched only when it has lain still for a minute.
-func (r *repo) sweep(l *lockFile) error {
+func (r *repo) sweep(ctx context.Context, l *lockFile) error {
 	dir := filepath.Join(r.dir, "objects", "pack")
 	names, err := listing(dir)
 	if err != nil {
@@ -105,7 +105,7 @@ func (r *repo) sweep(l *lockFile) error {
 		err = errors.Join(err, os.RemoveAll(path))
 	}
 	for _, stem := range bare {
-		err = errors.Join(err, r.reindex(stem))
+		err = errors.Join(err, r.reindex(ctx, stem))
 	}
 	return errors.Join(err, r.secure())
 }
@@ -116,7 +116,7 @@ func isManyIndex(name string) bool {
 	return strings.HasPrefix(name, "multi-pack-index") && !strings.HasSuffix(name, ".lock")
 }
 
-var indexName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`pack-[0-9a-f]{40}\.idx\x00`) })
+var indexName = devices.Pattern(`pack-[0-9a-f]{40}\.idx\x00`)
 
 // outdated tells whether an index of several packs names one that is gone: another
 // git wrote it while we put packs together. It stumbles over that ever after.

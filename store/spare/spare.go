@@ -41,10 +41,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"belay/devices"
@@ -108,8 +106,8 @@ func (m Manifest) sum() (string, error) {
 }
 
 var (
-	manifestName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^manifest-(\d{6,9})\.json$`) })
-	digestForm   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{64}$`) })
+	manifestName = devices.Pattern(`^manifest-(\d{6,9})\.json$`)
+	digestForm   = devices.Pattern(`^[0-9a-f]{64}$`)
 )
 
 func nameOf(number int) string { return fmt.Sprintf("manifest-%06d.json", number) }

@@ -12,9 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"sync"
 	"syscall"
 	"time"
 
@@ -83,7 +81,7 @@ func Begin(folder string) (_ *Taking, err error) {
 // Scratch is a place on the same disk for what is copied there before it is Moved.
 func (t *Taking) Scratch() string { return filepath.Join(t.folder, "copying") }
 
-var immutable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`/objects/pack/pack-[0-9a-f]{40}\.(pack|idx)$`) })
+var immutable = devices.Pattern(`/objects/pack/pack-[0-9a-f]{40}\.(pack|idx)$`)
 
 // Copy adds a file of the data folder. A pack of git that the backup before has
 // under this name and size is not read again: its name stands for what it holds.

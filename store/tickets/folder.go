@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -224,11 +222,11 @@ func (a act) unwritten(path string, err error) *devices.Error {
 }
 
 var (
-	fits = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`) })
+	fits = devices.Pattern(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 	// What Windows keeps for itself, with any ending.
-	kept = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`) })
-	odd  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^A-Za-z0-9-]+`) })
+	kept = devices.Pattern(`^(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`)
+	odd  = devices.Pattern(`[^A-Za-z0-9-]+`)
 )
 
 // fit is s where s can be a file's name, and else something like it with a digest.

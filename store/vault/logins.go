@@ -9,9 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"sync"
 
 	"belay/devices"
 )
@@ -27,8 +25,8 @@ func (f Fields) Login(name string) devices.Login {
 }
 
 var (
-	loginForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/@-]{0,199}$`) })
-	fieldForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9_]{0,49}$`) })
+	loginForm = devices.Pattern(`^[A-Za-z0-9][A-Za-z0-9._/@-]{0,199}$`)
+	fieldForm = devices.Pattern(`^[a-z][a-z0-9_]{0,49}$`)
 )
 
 func (v *Vault) loginsFile() string { return filepath.Join(v.dir, "logins.age") }
