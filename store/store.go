@@ -146,10 +146,12 @@
 // to list tags or to verify) sets the tags that are missing, if main has come to the
 // commit of the note, and else drops it.
 //
-// A pack that main does not lead to yet has a .keep beside it, in which stands
-// "belay is writing", so that a person's git gc lets it be; one that maintenance made
-// has one for good, with "belay packs this itself". Any other .keep is a person's:
-// that pack stays as it is.
+// Each pack of ours has a .keep beside it from before it is there until it is taken
+// away, in which stands "belay packs this itself" (a second name of belay-keep): no
+// other git takes it away. One that came to a pack which is there already would be
+// worse than none: a git repack lists first what it takes away, the packs without
+// .keep, and leaves out later what is in packs with one. Any other .keep is a
+// person's: that pack stays as it is.
 //
 // What else a killed writer leaves behind (tmp_* here and in objects/pack, such a
 // .keep, an index without pack, belay-pack-*, main.lock) means nothing and is swept
@@ -173,11 +175,10 @@
 // Maintenance (under belay-maintain.lock) takes the small packs together once there
 // are more than 30: git builds one of them in history.git/belay-pack-*, outside
 // objects; it is installed in the same order, and then the packs that it replaces are
-// removed. Meanwhile gc.pid and objects/maintenance.lock keep a person's git gc and
-// git maintenance out, as those keep each other out; where one of them is at it,
-// packing waits for another time. What such a git has noted of packs
-// (multi-pack-index) is taken away with them, and never believed, nor is its graph of
-// commits. A big pack stays until the smaller ones come to half of it. gc.auto, maintenance.auto
+// removed. An object that stands in no other pack ("packed by belay, ...") makes it
+// one that no other git can have made already. What another git has noted of packs
+// (multi-pack-index) is taken away with them, and never believed, nor is its graph
+// of commits. A big pack stays until the smaller ones come to half of it. gc.auto, maintenance.auto
 // and receive.autogc are off and core.fsync is all, so that no git does it behind
 // our back and a git that writes syncs. Engineers take clones; they do not work here.
 //

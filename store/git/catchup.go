@@ -163,11 +163,9 @@ func (r *repo) adopt(ctx context.Context, temp string, head plumbing.Hash, wante
 			return 0, err
 		}
 	}
-	release, err := r.guard("pack-"+sum.String(), writingMark)
-	if err != nil {
+	if err := r.keepOurs("pack-" + sum.String()); err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, release()) }()
 	if err := installPack(filepath.Join(r.dir, "objects", "pack"), stem+".pack", stem+".idx", sum); err != nil {
 		return 0, err
 	}

@@ -137,7 +137,7 @@ func (r *repo) lasting() ([]string, error) {
 		}
 		switch {
 		case !d.Type().IsRegular(), strings.HasSuffix(base, ".lock"), strings.HasPrefix(base, "tmp_"), strings.HasPrefix(base, ".tmp-"),
-			strings.HasPrefix(name, "belay-"), name == "packed-refs", name == gcNote:
+			strings.HasPrefix(name, "belay-"), name == "packed-refs", name == "gc.pid":
 		case strings.HasPrefix(name, "objects/pack/pack-"):
 			pack := strings.TrimSuffix(strings.TrimSuffix(name, ".idx"), ".keep") + ".pack"
 			if _, err := os.Stat(filepath.Join(r.dir, pack)); err == nil {

@@ -139,7 +139,7 @@ func TestWhatInterruptedWritersLeaveIsSwept(t *testing.T) {
 	}
 	// A dead writer's .keep goes, a person's stays.
 	ours, theirs := filepath.Join(packs, orphan+".keep"), filepath.Join(packs, "pack-"+strings.Repeat("0c", 20)+".keep")
-	for path, mark := range map[string]string{ours: writingMark, theirs: "mine\n"} {
+	for path, mark := range map[string]string{ours: keepMark, theirs: "mine\n"} {
 		if err := os.WriteFile(path, []byte(mark), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +157,7 @@ func TestWhatInterruptedWritersLeaveIsSwept(t *testing.T) {
 	again := open(t, dir)
 	commit(t, again, snapshot(t, "acme", "fw-hq", "two\n", 2))
 	names, err := listing(packs)
-	if err != nil || len(names) != 7 || !slices.Contains(names, half) {
+	if err != nil || len(names) != 9 || !slices.Contains(names, half) {
 		t.Errorf("left in objects/pack: %v, %v", names, err)
 	}
 	if _, err := os.Stat(theirs); err != nil {

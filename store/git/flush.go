@@ -106,11 +106,9 @@ func (r *repo) flush(ctx context.Context, batch []*request) (answers []answer, e
 		answers = append(answers, answer{v, err})
 	}
 	if len(items) > 0 {
-		var release func() error
-		if release, err = r.writePack(items); err != nil {
+		if err := r.writePack(items); err != nil {
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, release()) }()
 		if err := r.noteTags(was.head, st.head, tags.due); err != nil {
 			return nil, err
 		}

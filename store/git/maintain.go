@@ -102,14 +102,6 @@ func (r *repo) maintain(ctx context.Context, program string, choose choice) (rep
 		return rep, err
 	}
 	defer func() { err = errors.Join(err, m.unlock()) }()
-	release, err := r.alone()
-	if errors.Is(err, errAtIt) {
-		return Report{Skipped: errAtIt.Error()}, nil
-	}
-	if err != nil {
-		return rep, err
-	}
-	defer func() { err = errors.Join(err, release()) }()
 	packs, head, tags, err := r.writtenPacks(ctx)
 	if err != nil {
 		return rep, err
@@ -202,11 +194,6 @@ func (r *repo) writtenPacks(ctx context.Context) (packs map[string]os.FileInfo, 
 
 // swap puts the new pack in place and removes the old ones. It holds belay.lock
 // for a few renames and removals only: the new pack was synced before.
-//
-// The new pack is kept from other gits for good. For an instant both are there, the
-// new and the old: a git maintenance run that makes an index of several packs then
-// may take each object from an old pack, find that nothing needs the new one, and
-// remove it when the old ones are gone.
 func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.FileInfo, rep *Report) (size int64, err error) {
 	pack, idx := filepath.Join(temp, name+".pack"), filepath.Join(temp, name+".idx")
 	for _, path := range []string{pack, idx} { // git of before 2.36 does not sync the index
@@ -228,15 +215,11 @@ func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.Fi
 		err = errors.Join(err, l.unlock())
 	}()
 	dir := filepath.Join(r.dir, "objects", "pack")
-	if _, err := os.Stat(filepath.Join(dir, name+".keep")); err != nil { // a person's may be there
-		if _, err := r.guard(name, packedMark); err != nil {
-			return 0, err
-		}
+	if err := r.keepOurs(name); err != nil {
+		return 0, err
 	}
-	if _, ok := old[name]; !ok {
-		if err := installPack(dir, pack, idx, plumbing.NewHash(strings.TrimPrefix(name, "pack-"))); err != nil {
-			return 0, err
-		}
+	if err := installPack(dir, pack, idx, plumbing.NewHash(strings.TrimPrefix(name, "pack-"))); err != nil {
+		return 0, err
 	}
 	now, err := r.packs()
 	if err != nil {
@@ -248,11 +231,11 @@ func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.Fi
 	}
 	for stem, was := range old {
 		// One that was written again meanwhile belongs to a newer commit.
-		if stem == name || now[stem] == nil || !sameFile(was, now[stem]) {
+		if now[stem] == nil || !sameFile(was, now[stem]) {
 			continue
 		}
 		keep := filepath.Join(dir, stem+".keep")
-		if _, err := os.Stat(keep); err == nil && !ourKeep(keep, packedMark) {
+		if _, err := os.Stat(keep); err == nil && !keptByUs(keep) {
 			continue // a person wants it kept
 		}
 		// The pack goes first: an index alone disturbs nobody.

@@ -55,11 +55,7 @@ func encoded(o interface {
 
 // writePack puts items into one new pack that is durable when it returns. Only
 // the holder of belay.lock may call it.
-//
-// Until release is called a .keep stands beside the pack: a person's git repack
-// -ad, which looks around before the branch moves and cleans up after it has,
-// would otherwise take away what nothing seemed to need.
-func (r *repo) writePack(items []item) (release func() error, err error) {
+func (r *repo) writePack(items []item) (err error) {
 	dir := filepath.Join(r.dir, "objects", "pack")
 	pack, sum, index, err := encodePack(r.zlibs, r.dir, items)
 	if pack != "" {
@@ -70,7 +66,7 @@ func (r *repo) writePack(items []item) (release func() error, err error) {
 		}()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("write pack: %w", err)
+		return fmt.Errorf("write pack: %w", err)
 	}
 	idx, err := encodeIndex(r.dir, index)
 	if idx != "" {
@@ -81,39 +77,12 @@ func (r *repo) writePack(items []item) (release func() error, err error) {
 		}()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("write index: %w", err)
+		return fmt.Errorf("write index: %w", err)
 	}
-	release, err = r.guard("pack-"+sum.String(), writingMark)
-	if err != nil {
-		return nil, err
+	if err := r.keepOurs("pack-" + sum.String()); err != nil {
+		return fmt.Errorf("write pack: %w", err)
 	}
-	if err := installPack(dir, pack, idx, sum); err != nil {
-		return nil, errors.Join(err, release())
-	}
-	return release, nil
-}
-
-// What tells a .keep of ours from a person's, which stays.
-const (
-	writingMark = "belay is writing\n"        // until the branch has moved
-	packedMark  = "belay packs this itself\n" // as long as the pack is there
-)
-
-// guard puts a .keep beside a pack that is there or comes: no other git takes the
-// pack away then. Release removes it.
-func (r *repo) guard(stem, mark string) (release func() error, err error) {
-	keep := filepath.Join(r.dir, "objects", "pack", stem+".keep")
-	release = func() error { return removeIfThere(keep) }
-	if err := os.WriteFile(keep, []byte(mark), 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("write pack: %w", err), release())
-	}
-	return release, nil
-}
-
-// ourKeep tells whether a .keep is one of ours with that mark.
-func ourKeep(path, mark string) bool {
-	is, err := os.ReadFile(path)
-	return err == nil && string(is) == mark
+	return installPack(dir, pack, idx, sum)
 }
 
 // installPack gives a synced pack and its index their names, and makes those

@@ -134,7 +134,7 @@ func (r *repo) leftovers() (bool, error) {
 			return true, nil
 		}
 	}
-	return r.leftAlone(), nil
+	return false, nil
 }
 
 // noteHead writes the hint anew where the branch has gone on since.

@@ -78,7 +78,7 @@ func (r *repo) sweep(ctx context.Context, l *lockFile) error {
 		keepOf, isKeep := strings.CutSuffix(n, ".keep")
 		switch {
 		case strings.HasPrefix(n, "tmp_belay_"),
-			isKeep && (ourKeep(path, writingMark) || ourKeep(path, packedMark) && !there[keepOf+".pack"]),
+			isKeep && !there[keepOf+".pack"] && keptByUs(path),
 			isIdx && !there[idxOf+".pack"],
 			(strings.HasPrefix(n, "tmp_") || strings.HasPrefix(n, ".tmp-")) && still(path):
 			drop = append(drop, path)
@@ -92,9 +92,6 @@ func (r *repo) sweep(ctx context.Context, l *lockFile) error {
 	if err == nil {
 		left, globErr := filepath.Glob(filepath.Join(r.dir, "belay-pack-*"))
 		drop = append(drop, left...)
-		if r.leftAlone() {
-			drop = append(drop, filepath.Join(r.dir, maintenanceNote))
-		}
 		err = errors.Join(globErr, m.unlock())
 	} else if errors.Is(err, errHeld) {
 		err = nil
