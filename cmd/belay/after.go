@@ -10,6 +10,7 @@ import (
 
 	"belay/configs"
 	"belay/configs/change"
+	"belay/configs/report"
 	"belay/devices"
 	"belay/store/ledger"
 )
@@ -135,7 +136,7 @@ func (p *program) tellDifference(ctx context.Context, w *workspace, c change.Cha
 		_, err := fmt.Fprintln(p.out, x.Note)
 		return err
 	}
-	fmt.Fprint(p.out, tamef("what differs: %d lines added, %d removed\n", x.Added, x.Removed))
+	fmt.Fprint(p.out, tamef("what differs: %s added, %d removed\n", report.Plural(x.Added, "line"), x.Removed))
 	lines := strings.SplitAfter(x.Unified, "\n")
 	if len(lines) > mostLines {
 		lines = append(lines[:mostLines], fmt.Sprintf("… and %d more lines: %s\n", len(lines)-mostLines, "git diff, see belay receipt "+c.ID))

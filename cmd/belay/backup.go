@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"belay/configs"
+	"belay/configs/report"
 	"belay/devices"
 	"belay/store/spare"
 )
@@ -53,8 +54,8 @@ func (p *program) runBackup(ctx context.Context, w *workspace, folder string, ke
 		return p.printJSON(map[string]any{"number": m.Number, "files": len(m.Files), "bytes": m.Bytes(), "copied": fresh,
 			"customers": len(m.Customers), "problems": m.Problems, "made": m.Made})
 	}
-	if err := p.say("backup %d of %s is complete in %s: %d customers, %d files, %s, of which %s had to be copied\n",
-		m.Number, w.settings.Data, folder, len(m.Customers), len(m.Files), size(m.Bytes()), size(fresh)); err != nil {
+	if err := p.say("backup %d of %s is complete in %s: %s, %s, %s, of which %s had to be copied\n",
+		m.Number, w.settings.Data, folder, report.Plural(len(m.Customers), "customer"), report.Plural(len(m.Files), "file"), size(m.Bytes()), size(fresh)); err != nil {
 		return err
 	}
 	if by, err := checkSigned(m, "", w.settings); err != nil {
@@ -128,7 +129,7 @@ func (p *program) runBackupCheck(ctx context.Context, s *settings, folder string
 		if err := p.printJSON(map[string]any{"number": m.Number, "files": len(m.Files), "bytes": m.Bytes(), "damaged": len(damaged), "made": m.Made, "signed": by}); err != nil {
 			return err
 		}
-	} else if err := p.say("backup %d of %s: %d files, %s read and compared, %d damaged\n", m.Number, m.Made.Local().Format("2006-01-02 15:04"), len(m.Files), size(m.Bytes()), len(damaged)); err != nil {
+	} else if err := p.say("backup %d of %s: %s, %s read and compared, %d damaged\n", m.Number, m.Made.Local().Format("2006-01-02 15:04"), report.Plural(len(m.Files), "file"), size(m.Bytes()), len(damaged)); err != nil {
 		return err
 	} else if err := p.tellSigned(by); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 
 	"belay/configs"
 	"belay/configs/fleet"
+	"belay/configs/report"
 	"belay/configs/round"
 	"belay/devices"
 	"belay/store/ledger"
@@ -286,7 +287,7 @@ func summary(results []configs.Result, took time.Duration) string {
 			parts = append(parts, fmt.Sprintf("%d %s", count[o], o))
 		}
 	}
-	return fmt.Sprintf("%d devices: %s; %d verified; in %v", len(results), strings.Join(parts, ", "), verified, took.Round(100*time.Millisecond))
+	return fmt.Sprintf("%s: %s; %d verified; in %v", report.Plural(len(results), "device"), strings.Join(parts, ", "), verified, took.Round(100*time.Millisecond))
 }
 
 func (p *program) printJSON(v any) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"belay/configs"
+	"belay/configs/report"
 	"belay/devices"
 )
 
@@ -185,7 +186,7 @@ that are not in the inventory yet. A second run adds nothing.`,
 				if err := devices.Append(w.settings.path(file), added...); err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(p.out, "%d devices read, %d added to %s\n", len(list.Devices), len(added), file)
+				_, err = fmt.Fprintf(p.out, "%s read, %d added to %s\n", report.Plural(len(list.Devices), "device"), len(added), file)
 				return err
 			})
 		},

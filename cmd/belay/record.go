@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"belay/configs/report"
 	"belay/devices"
 )
 
@@ -49,7 +50,7 @@ names, addresses and serial numbers are not. Read it before you pass it on.`,
 						warn(p.err, "%s: %s", check.Name, check.Detail)
 					}
 				}
-				_, err = fmt.Fprintf(p.out, "wrote %s: %d commands, %d secrets replaced; read it before you pass it on\n", file, len(t.Answers), len(t.Gone))
+				_, err = fmt.Fprintf(p.out, "wrote %s: %s, %s replaced; read it before you pass it on\n", file, report.Plural(len(t.Answers), "command"), report.Plural(len(t.Gone), "secret"))
 				return err
 			})
 		},

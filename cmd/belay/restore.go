@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"belay/configs/report"
 	"belay/devices"
 	"belay/store/git"
 	"belay/store/ledger"
@@ -94,8 +95,8 @@ func (p *program) runRestore(ctx context.Context, s *settings, folder string, nu
 	if p.json {
 		return p.printJSON(map[string]any{"number": m.Number, "made": m.Made, "to": to, "files": len(m.Files), "customers": len(m.Customers), "versions": versions})
 	}
-	if err := p.say("restored backup %d of %s to %s: %d versions of %d customers; the ledger and the histories were read again\n",
-		m.Number, m.Made.Local().Format("2006-01-02 15:04"), to, versions, len(m.Customers)); err != nil {
+	if err := p.say("restored backup %d of %s to %s: %s of %s; the ledger and the histories were read again\n",
+		m.Number, m.Made.Local().Format("2006-01-02 15:04"), to, report.Plural(versions, "version"), report.Plural(len(m.Customers), "customer")); err != nil {
 		return err
 	}
 	return p.afterRestore(s, m, to)

@@ -11,6 +11,7 @@ import (
 
 	"belay/configs"
 	"belay/configs/redact"
+	"belay/configs/report"
 	"belay/devices"
 	"belay/store/git"
 )
@@ -72,7 +73,7 @@ func (p *program) runCatchUp(ctx context.Context, w *workspace, customer string,
 		if p.json {
 			err = p.printJSON(map[string]any{"customer": c, "versions": n})
 		} else {
-			err = p.say("%s: %d versions came from its remote\n", c, n)
+			err = p.say("%s: %s came from its remote\n", c, report.Plural(n, "version"))
 		}
 		if err != nil {
 			return err

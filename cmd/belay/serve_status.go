@@ -74,7 +74,7 @@ func dataFolder(file string) string {
 // String is the status as people read it.
 func (st serviceStatus) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "running since %s, %d devices\n", st.Since.Local().Format("2006-01-02 15:04:05"), st.Devices)
+	fmt.Fprintf(&b, "running since %s, %s\n", st.Since.Local().Format("2006-01-02 15:04:05"), report.Plural(st.Devices, "device"))
 	if st.Refused != "" {
 		fmt.Fprintf(&b, "changed settings were refused, the old ones stay: %s\n", st.Refused)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"belay/configs"
+	"belay/configs/report"
 	"belay/devices"
 )
 
@@ -105,7 +106,7 @@ func (p *program) runVerify(ctx context.Context, w *workspace, customer string, 
 			return err
 		}
 	} else {
-		fmt.Fprintf(p.out, "%d versions of %d customers read again, %d damaged; the ledger was read too\n", versions, len(customers), damaged)
+		fmt.Fprintf(p.out, "%s of %s read again, %d damaged; the ledger was read too\n", report.Plural(versions, "version"), report.Plural(len(customers), "customer"), damaged)
 	}
 	err = w.ledger.Append(context.WithoutCancel(ctx), configs.Event{At: p.now(), Customer: customer, By: w.by, Act: "verify", Detail: map[string]any{"versions": versions, "damaged": damaged, "share": share}})
 	if damaged > 0 {
