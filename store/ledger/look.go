@@ -10,11 +10,13 @@ import (
 )
 
 // A look is a pattern that is held to the lines of many texts. Most lines hold
-// none of the words that every match has, and are passed over.
+// none of the words that every match has, or no such stretch, and are passed over.
+// Where there are neither, every line is looked at.
 type look struct {
 	pattern *regexp.Regexp
-	words   [][]byte // each match holds one of them; none: every line is looked at
+	words   [][]byte // each match holds one of them
 	fold    bool     // words are lower case, and so must the text be
+	stretch stretch
 }
 
 func newLook(pattern *regexp.Regexp) *look {
@@ -24,6 +26,11 @@ func newLook(pattern *regexp.Regexp) *look {
 		return l
 	}
 	words := required(parsed.Simplify())
+	// A word of one letter is everywhere, seven digits in a row are not.
+	if l.stretch = longest(parsed); l.stretch.least > 2*shortest(words) {
+		return l
+	}
+	l.stretch = stretch{}
 	l.fold = slices.ContainsFunc(words, func(w word) bool { return w.fold })
 	for _, w := range words {
 		if l.fold {
@@ -106,6 +113,13 @@ func (l *look) lines(text, folded []byte, found func(n int, line []byte)) []byte
 	}
 	n, counted := 1, 0
 	for at := 0; at < len(text); {
+		if l.stretch.least > 0 {
+			if hit := at + l.stretch.find(text[at:]); hit < len(text) {
+				at += bytes.LastIndexByte(text[at:hit], '\n') + 1
+			} else {
+				return folded
+			}
+		}
 		if words != nil {
 			hit := len(text)
 			for i, w := range words {

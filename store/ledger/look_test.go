@@ -26,10 +26,11 @@ func plainly(pattern *regexp.Regexp, text string) (found []string) {
 func TestALookFindsWhatThePatternFindsLineByLine(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
-	atoms := []string{"a", "b", "ab", "ba", "K", "ſ", "é", "(?i:aB)", "(?i:k)", "(?i:S)", ".", "[ab]", "a?", "b*", "(ab)+", "(?:a|bk)", "(?:b|)", "^", "$", `\b`, "(?:ab){2}", "(a|b|ab|é)", `\n`, "\\x{fffd}"}
+	atoms := []string{"a", "b", "ab", "ba", "K", "ſ", "é", "(?i:aB)", "(?i:k)", "(?i:S)", ".", "[ab]", "a?", "b*", "(ab)+", "(?:a|bk)", "(?:b|)", "^", "$", `\b`, "(?:ab){2}", "(a|b|ab|é)", `\n`, "\\x{fffd}",
+		"[ab]{2}", "[ab]{3,}", "[^a]{2}", "[a-ü]{3}", "([ab]{2})+", `\W{2}`, "(?i:[ak]{3})", "[ab]{0,2}", "([ab]{2}|é)"}
 	letters := []string{"a", "b", "A", "B", "k", "K", "K", "s", "ſ", "é", "É", " ", "\n", "\n", "\r", "\xff", "�"}
 	var folded []byte
-	words := 0
+	words, stretches := 0, 0
 	for range 20000 {
 		source := ""
 		if r.IntN(3) == 0 {
@@ -55,14 +56,17 @@ func TestALookFindsWhatThePatternFindsLineByLine(t *testing.T) {
 		if len(look.words) > 0 {
 			words++
 		}
+		if look.stretch.least > 1 {
+			stretches++
+		}
 		var got []string
 		folded = look.lines([]byte(text), folded, func(n int, line []byte) { got = append(got, fmt.Sprintf("%d %s", n, line)) })
 		if want := plainly(pattern, text); !slices.Equal(got, want) {
 			t.Fatalf("%q in %q: %s", source, text, cmp.Diff(want, got))
 		}
 	}
-	if words < 5000 {
-		t.Errorf("only %d patterns had words", words)
+	if words < 5000 || stretches < 2000 {
+		t.Errorf("only %d patterns had words, %d a stretch", words, stretches)
 	}
 }
 
