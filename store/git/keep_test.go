@@ -12,8 +12,9 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
 )
 
-// someVersions is a store with four packs, and its repository.
-func someVersions(t *testing.T) (*Store, *repo) {
+// fourPacks is a repository with so many packs, the folder of those, and what keeps them.
+func fourPacks(t *testing.T) (r *repo, packs string, kept []string) {
+	t.Helper()
 	needGit(t)
 	s := open(t, t.TempDir())
 	for i := range 4 {
@@ -23,7 +24,11 @@ func someVersions(t *testing.T) (*Store, *repo) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, r
+	packs = filepath.Join(r.dir, "objects", "pack")
+	if kept, err = filepath.Glob(filepath.Join(packs, "*.keep")); err != nil || len(kept) != 4 {
+		t.Fatal(kept, err)
+	}
+	return r, packs, kept
 }
 
 // A .keep must not come to a pack that other gits have seen without one. Where a
@@ -33,12 +38,7 @@ func TestWhatWePackIsNoPackOfAnotherGit(t *testing.T) {
 	for name, stay := range map[string]int{"everything": 0, "some": 1} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, r := someVersions(t)
-			packs := filepath.Join(r.dir, "objects", "pack")
-			kept, err := filepath.Glob(filepath.Join(packs, "*.keep"))
-			if err != nil || len(kept) != 4 {
-				t.Fatal(kept, err)
-			}
+			r, packs, kept := fourPacks(t)
 			for _, k := range kept[stay:] {
 				if err := os.Remove(k); err != nil {
 					t.Fatal(err)
@@ -95,12 +95,7 @@ func newest(t *testing.T, dir, kept string) *idxfile.MemoryIndex {
 
 func TestAKeepComesBeforeItsPackOrNotAtAll(t *testing.T) {
 	t.Parallel()
-	_, r := someVersions(t)
-	packs := filepath.Join(r.dir, "objects", "pack")
-	kept, err := filepath.Glob(filepath.Join(packs, "*.keep"))
-	if err != nil || len(kept) != 4 {
-		t.Fatal(kept, err)
-	}
+	r, packs, kept := fourPacks(t)
 	stem := strings.TrimSuffix(filepath.Base(kept[0]), ".keep")
 	if err := r.keepOurs(stem); err != nil {
 		t.Errorf("one that is kept already: %v", err)
