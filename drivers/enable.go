@@ -28,10 +28,13 @@ func (s *shell) becomePrivileged(e *privilege, secret devices.Secret) error {
 		if err := s.send(secret.Reveal() + s.d.enter); err != nil {
 			return err
 		}
-		if again, err := s.until(e.ask); err != nil {
+		switch again, err := s.until(e.ask); {
+		case err != nil && devices.KindOf(err) != devices.Broken:
 			return err
-		} else if again {
-			return &devices.Error{Kind: devices.Denied, Op: becoming, Err: errors.New("the enable secret was refused"), Hint: "check the login's enable secret"}
+		case err != nil: // as behind a password: see lost
+			return refusedSecret(fmt.Sprintf("no prompt came after it: %v", err))
+		case again:
+			return refusedSecret("the device asked for it once more")
 		}
 	}
 	s.line = s.tail()
@@ -43,6 +46,10 @@ func (s *shell) becomePrivileged(e *privilege, secret devices.Secret) error {
 		return &devices.Error{Kind: devices.Denied, Op: becoming, Err: fmt.Errorf("%q did not lead to a privileged prompt", e.run), Hint: "check the login's enable secret and the account's privilege"}
 	}
 	return s.notPrivileged(e.run)
+}
+
+func refusedSecret(why string) error {
+	return &devices.Error{Kind: devices.Denied, Op: becoming, Err: fmt.Errorf("the enable secret was refused: %s", why), Hint: "check the login's enable secret"}
 }
 
 const becoming = "become privileged"

@@ -177,7 +177,7 @@ func TestAPromptThatChangesIsNotKeptInTheText(t *testing.T) {
 func TestAWrongEnableSecretCostsOneAttemptAndIsDenied(t *testing.T) {
 	t.Parallel()
 	attempts := make(chan string, 16)
-	for name, again := range map[string]int{"asks again": 3, "goes back to the prompt": 1} {
+	for name, again := range map[string]int{"asks again": 3, "goes back to the prompt": 1, "hangs up": 0} {
 		h := &hand{play: func(_ int, k *talk) {
 			k.say("sw1>")
 			for {
@@ -190,12 +190,14 @@ func TestAWrongEnableSecretCostsOneAttemptAndIsDenied(t *testing.T) {
 					continue
 				}
 				k.say("enable\r\nPassword: ")
-				for range again {
+				for range max(1, again) {
 					secret, ok := k.line()
-					if !ok {
+					if ok {
+						attempts <- secret
+					}
+					if !ok || again == 0 {
 						return
 					}
-					attempts <- secret
 					k.say("\r\nPassword: "[:2+10*min(1, again-1)])
 				}
 				k.say("% Access denied\r\n\r\nsw1>")

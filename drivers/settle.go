@@ -17,6 +17,9 @@ const (
 	// before Enter is pressed to prove it. In the middle of an answer a device
 	// is seldom silent for so long; where it is, the proof fails.
 	quiet = 40 * time.Millisecond
+	// asking is how long nothing may come behind a question for a password before
+	// it is answered: a banner that speaks of one mostly goes on sooner.
+	asking = 100 * time.Millisecond
 	// nudge is how long the answer to Enter may take before Enter is pressed
 	// once more: some devices throw away what was typed ahead.
 	nudge = 3 * time.Second
@@ -124,18 +127,22 @@ func (s *shell) settle(login bool, done func(body []byte) bool) (body []byte, er
 	s.other = ""
 	for {
 		before := len(s.buf)
-		if err := s.read(); err != nil {
+		err := s.read()
+		pressed, total := p.disarm()
+		typed := p.took()
+		if typed {
+			s.who.typed() // also where the device hangs up at once
+		}
+		if err != nil {
 			return nil, err
 		}
-		pressed, total := p.disarm()
 		if pressed {
 			at, alone, patient = before, patient, false
 			if login || s.mute {
 				s.from = max(s.from, before)
 			}
 		}
-		if p.took() {
-			s.who.typed()
+		if typed {
 			s.from, at, asked, alone, patient = max(s.from, before), -1, "", false, false
 		}
 		if total > maxPressed {

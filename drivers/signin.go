@@ -54,14 +54,14 @@ func (w *whois) asked(tail string, p *presser) (bool, error) {
 	if w.credentials == nil || reported().MatchString(tail) {
 		return false, nil
 	}
-	keys, told := w.login.Password.Reveal(), &w.password
+	keys, told, in := w.login.Password.Reveal(), &w.password, asking
 	switch {
 	case w.credentials.password.MatchString(tail):
 		if w.login.Password.IsZero() {
 			return false, &devices.Error{Kind: devices.Denied, Op: "log in", Err: errors.New("the device asks for a password in the terminal, and the login has none"), Hint: "give the login a password"}
 		}
 	case w.credentials.user != nil && w.credentials.user.MatchString(tail):
-		keys, told = w.login.User, &w.user
+		keys, told, in = w.login.User, &w.user, quiet
 	default:
 		return false, nil
 	}
@@ -72,7 +72,7 @@ func (w *whois) asked(tail string, p *presser) (bool, error) {
 		return false, &devices.Error{Kind: devices.Usage, Op: "log in", Err: errors.New("the user or the password holds a line end: what follows it would be typed as a command"), Hint: "write the login anew"}
 	}
 	w.due = told
-	p.enterIn(quiet, keys)
+	p.enterIn(in, keys)
 	return true, nil
 }
 

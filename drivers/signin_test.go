@@ -77,6 +77,23 @@ func TestAPasswordThatTheTerminalRefusesIsSentOnce(t *testing.T) {
 	}
 }
 
+// TestADeviceThatHangsUpWithoutAWordHasRefusedThePassword: it would be tried again
+// if that were called unreachable, until the account is locked.
+func TestADeviceThatHangsUpWithoutAWordHasRefusedThePassword(t *testing.T) {
+	t.Parallel()
+	h := &hand{play: func(_ int, k *talk) {
+		k.say("Password: ")
+		k.line()
+	}}
+	box := askingBox(t, "", "")
+	pull := h.puller(t)
+	pull.Catalog = box.c
+	b, r := backup(pull)
+	if res, _ := capture(t, b, r, box.p.device()); res.Result != configs.Denied || !slices.Equal(h.typed(), []string{"canary-login"}) {
+		t.Errorf("%s %s, typed %q", res.Result, res.Error, h.typed())
+	}
+}
+
 // TestAPasswordIsTypedOnlyWhereItIsAskedFor: not in the middle of a session,
 // whatever an answer looks like, and not while the device goes on talking.
 func TestAPasswordIsTypedOnlyWhereItIsAskedFor(t *testing.T) {
