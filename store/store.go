@@ -147,11 +147,10 @@
 // commit of the note, and else drops it.
 //
 // Each pack of ours has a .keep beside it from before it is there until it is taken
-// away, in which stands "belay packs this itself" (a second name of belay-keep): no
-// other git takes it away. One that came to a pack which is there already would be
-// worse than none: a git repack lists first what it takes away, the packs without
-// .keep, and leaves out later what is in packs with one. Any other .keep is a
-// person's: that pack stays as it is.
+// away, in which stands "belay packs this itself": no other git takes it away. One that
+// came to a pack which is there already would be worse than none: a git repack lists
+// first what it takes away, the packs without .keep, and leaves out later what is in
+// packs with one. Any other .keep is a person's: that pack stays as it is.
 //
 // What else a killed writer leaves behind (tmp_* here and in objects/pack, such a
 // .keep, an index without pack, belay-pack-*, main.lock) means nothing and is swept
@@ -175,12 +174,14 @@
 // Maintenance (under belay-maintain.lock) takes the small packs together once there
 // are more than 30: git builds one of them in history.git/belay-pack-*, outside
 // objects; it is installed in the same order, and then the packs that it replaces are
-// removed. An object that stands in no other pack ("packed by belay, ...") makes it
-// one that no other git can have made already. What another git has noted of packs
-// (multi-pack-index) is taken away with them, and never believed, nor is its graph
-// of commits. A big pack stays until the smaller ones come to half of it. gc.auto, maintenance.auto
-// and receive.autogc are off and core.fsync is all, so that no git does it behind
-// our back and a git that writes syncs. Engineers take clones; they do not work here.
+// removed. It holds all that they held, also what a pack that stays has: another git may
+// be taking that away. An object that is in no other pack ("packed by belay, ...", which
+// git fsck calls dangling) makes it one that no other git can have made already. What
+// another git has noted of packs (multi-pack-index) is taken away with them, and never
+// believed, nor is its graph of commits. A big pack stays until the smaller ones come to
+// half of it. gc.auto, maintenance.auto, receive.autogc, core.commitGraph and
+// core.multiPackIndex are off and core.fsync is all, so that no git does it behind our
+// back and a git that writes syncs. Engineers take clones; they do not work here.
 //
 // # belay.db
 //

@@ -99,13 +99,13 @@ func TestAnIndexOfSeveralPacksThatNamesWhatIsGoneIsTakenAway(t *testing.T) {
 	if err := os.WriteFile(many, was, 0o600); err != nil { // as by a git that was at it meanwhile
 		t.Fatal(err)
 	}
-	if out, err := runGit(t, "--git-dir", dir, "fsck"); err == nil {
+	if out, err := runGit(t, "-c", "core.multiPackIndex=true", "--git-dir", dir, "fsck"); err == nil {
 		t.Fatalf("git does not mind: %s", out)
 	}
 	if _, err := s.Maintenance(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	git(t, "--git-dir", dir, "fsck")
+	git(t, "-c", "core.multiPackIndex=true", "--git-dir", dir, "fsck")
 }
 
 // While new and old packs are both there another git may note that all objects are in

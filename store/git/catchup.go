@@ -101,7 +101,7 @@ func (r *repo) catchUp(ctx context.Context, t *carrier, program string, look Loo
 			return 0, errors.Join(errDiverged, ctx.Err())
 		}
 	}
-	return r.adopt(ctx, temp, head, wanted, look)
+	return r.adopt(ctx, &packing{program: program, temp: temp, held: m.f, memory: new(int64)}, head, wanted, look)
 }
 
 // git runs git on the repository with the objects of temp besides.
@@ -146,25 +146,33 @@ func (r *repo) fetch(ctx context.Context, t *carrier, program, temp string, want
 
 // adopt brings the fetched pack into its place, reads the new versions again and
 // moves main, then sets the tags.
-func (r *repo) adopt(ctx context.Context, temp string, head plumbing.Hash, wanted map[string]plumbing.Hash, look Look) (n int, err error) {
+func (r *repo) adopt(ctx context.Context, p *packing, head plumbing.Hash, wanted map[string]plumbing.Hash, look Look) (n int, err error) {
 	l, err := r.acquire(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, l.unlock()) }()
-	packs, err := filepath.Glob(filepath.Join(temp, "pack", "pack-*.pack"))
+	packs, err := filepath.Glob(filepath.Join(p.temp, "pack", "pack-*.pack"))
 	if err != nil || len(packs) != 1 {
 		return 0, errors.Join(err, fmt.Errorf("%d packs came", len(packs)))
 	}
 	stem := strings.TrimSuffix(packs[0], ".pack")
+	err = r.keepOurs(filepath.Base(stem))
+	if errors.Is(err, errSeen) { // a person fetched it too: ours becomes another
+		if err := r.packSome(ctx, p, filepath.Dir(stem), slices.Values([]string{filepath.Base(stem)})); err != nil {
+			return 0, err
+		}
+		stem = filepath.Join(p.temp, p.name)
+		err = r.keepOurs(p.name)
+	}
+	if err != nil {
+		return 0, err
+	}
 	sum := plumbing.NewHash(strings.TrimPrefix(filepath.Base(stem), "pack-"))
 	for _, path := range []string{stem + ".pack", stem + ".idx"} {
 		if err := syncFile(path); err != nil {
 			return 0, err
 		}
-	}
-	if err := r.keepOurs("pack-" + sum.String()); err != nil {
-		return 0, err
 	}
 	if err := installPack(filepath.Join(r.dir, "objects", "pack"), stem+".pack", stem+".idx", sum); err != nil {
 		return 0, err

@@ -86,3 +86,57 @@ func TestHistoriesThatDivergedAreLeftAlone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A person fetched from the remote by hand: the pack that came is what Catchup gets, and
+// a git repack of his may take it away at any moment. What is adopted is another.
+func TestWhatAPersonFetchedTooIsAdoptedAsAPackOfOurs(t *testing.T) {
+	t.Parallel()
+	needGit(t)
+	srv := startSSHD(t)
+	dir, repo := bareRemote(t)
+	s := open(t, t.TempDir())
+	s.Remotes = map[string]Remote{"default": srv.remote(t, dir+"/{customer}.git")}
+	commit(t, s, snapshot(t, "acme", "sw", "one\n", 1))
+	last := commit(t, s, snapshot(t, "acme", "sw", "two\n", 2))
+	if p, err := s.Prove(t.Context(), last); err != nil || !p.OK {
+		t.Fatal(p, err)
+	}
+	fresh := open(t, t.TempDir())
+	fresh.Remotes = s.Remotes
+	r, err := fresh.repo("acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	git(t, "--git-dir", r.dir, "-c", "fetch.unpackLimit=1", "fetch", "-q", repo, "main")
+	theirs, err := r.packs()
+	if err != nil || len(theirs) != 1 {
+		t.Fatal(theirs, err)
+	}
+	if n, err := fresh.CatchUp(t.Context(), "acme", Look{}); err != nil || n != 2 {
+		t.Fatalf("%d versions, %v", n, err)
+	}
+	ours, err := r.packs()
+	if err != nil || len(ours) != 2 {
+		t.Fatal(ours, err)
+	}
+	for stem := range ours {
+		kept := keptByUs(filepath.Join(r.dir, "objects", "pack", stem+".keep"))
+		if _, his := theirs[stem]; his == kept {
+			t.Errorf("%s has a .keep of ours: %t", stem, kept)
+		}
+		if _, his := theirs[stem]; his {
+			for _, ext := range []string{".pack", ".idx"} {
+				if err := os.Remove(filepath.Join(r.dir, "objects", "pack", stem+ext)); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+	if vs := history(t, open(t, fresh.Dir), "acme/sw"); len(vs) != 2 || vs[0].Commit != last.Commit {
+		t.Errorf("%+v", vs)
+	}
+	git(t, "--git-dir", r.dir, "fsck")
+}

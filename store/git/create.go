@@ -30,6 +30,8 @@ const newConfig = `[core]
 	filemode = true
 	bare = true
 	fsync = all
+	commitGraph = false
+	multiPackIndex = false
 	sharedRepository = 0600
 [gc]
 	auto = 0

@@ -41,7 +41,12 @@ func writeSynced(path string, data []byte) error {
 // replaceFile puts data at path: the old file or the new one, never a part. The
 // folder is not synced.
 func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "tmp_belay_")
+	return moveInto(filepath.Dir(path), path, data)
+}
+
+// moveInto is replaceFile by way of another folder of the same disk.
+func moveInto(by, path string, data []byte) error {
+	f, err := os.CreateTemp(by, "tmp_belay_")
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package git
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,24 +27,24 @@ func (r *repo) keepOurs(stem string) error {
 		return nil
 	}
 	if _, err := os.Stat(path + ".pack"); err == nil {
-		return fmt.Errorf("another git has made %s.pack, and may take it away: try again", stem)
+		return fmt.Errorf("%s.pack: %w", stem, errSeen)
 	}
-	// A second name of one file that is durable costs least.
-	file := filepath.Join(r.dir, "belay-keep")
-	err := os.Link(file, path+".keep")
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = replaceFile(file, []byte(keepMark)); err == nil {
-			err = os.Link(file, path+".keep")
-		}
-	}
-	if err != nil { // it has too many names already, or the file system knows no second ones
-		err = replaceFile(path+".keep", []byte(keepMark))
-	}
-	return err
+	// Not made among the packs, where git prune takes away what looks temporary.
+	return moveInto(r.dir, path+".keep", []byte(keepMark))
 }
+
+// errSeen says that another git may take a pack away that is there without a .keep.
+var errSeen = errors.New("it is there already, from another git, and has no .keep")
 
 // keptByUs tells whether a .keep is one of ours.
 func keptByUs(path string) bool {
 	is, err := os.ReadFile(path)
 	return err == nil && strings.HasPrefix(string(is), keepBegin)
+}
+
+// keptByPerson tells whether a pack has a .keep that is not ours.
+func (r *repo) keptByPerson(stem string) bool {
+	path := filepath.Join(r.dir, "objects", "pack", stem+".keep")
+	_, err := os.Stat(path)
+	return err == nil && !keptByUs(path)
 }

@@ -1,6 +1,7 @@
 package git
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -103,22 +104,106 @@ func TestAKeepComesBeforeItsPackOrNotAtAll(t *testing.T) {
 	if err := os.Remove(kept[0]); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.keepOurs(stem); err == nil || !missing(packs, stem+".keep") {
+	if err := r.keepOurs(stem); !errors.Is(err, errSeen) || !missing(packs, stem+".keep") {
 		t.Errorf("one that others may have seen: %v", err)
 	}
-	if err := os.Remove(filepath.Join(r.dir, "belay-keep")); err != nil {
-		t.Fatal(err)
-	}
 	if err := r.keepOurs("pack-1"); err != nil || !keptByUs(filepath.Join(packs, "pack-1.keep")) {
-		t.Errorf("the first one: %v", err)
+		t.Errorf("one that is to come: %v", err)
 	}
-	if err := os.Remove(filepath.Join(r.dir, "belay-keep")); err != nil {
+	if left, err := r.leftovers(); err != nil || !left {
+		t.Errorf("one whose pack never came: %v, %v", left, err)
+	}
+}
+
+// A person writes into a .keep of ours: that pack is his, and no other.
+func TestAPersonKeepsOnePack(t *testing.T) {
+	t.Parallel()
+	r, packs, kept := fourPacks(t)
+	if err := os.WriteFile(kept[1], []byte("of the audit\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(r.dir, "belay-keep"), 0o700); err != nil { // which has no second name
+	for round := range 2 {
+		rep, err := r.maintain(t.Context(), "git", everything)
+		if err != nil || rep.Left != 2 || (rep.Skipped == "") != (round == 0) {
+			t.Errorf("round %d: %+v, %v", round, rep, err)
+		}
+	}
+	if missing(packs, strings.TrimSuffix(filepath.Base(kept[1]), ".keep")+".pack") {
+		t.Error("it was taken away")
+	}
+}
+
+// In a repository with a big pack that nothing keeps, a device goes back to a text of
+// that pack, so that a small one of ours has it as well. A person's git leaves it out of
+// its own pack, as ours is kept, and takes the big one away: ours must hold it then,
+// whatever was packed together meanwhile.
+func TestATextThatCameBackSurvivesThePackThatHadItFirst(t *testing.T) {
+	t.Parallel()
+	needGit(t)
+	s := open(t, t.TempDir())
+	all := bulk(t, s)
+	text := strings.Repeat("a text of then\n", 50)
+	all = append(all, commit(t, s, snapshot(t, "acme", "sw-x", text, 1)))
+	r, err := s.repo("acme")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.keepOurs("pack-2"); err != nil || !keptByUs(filepath.Join(packs, "pack-2.keep")) {
-		t.Errorf("without second names: %v", err)
+	packs := filepath.Join(r.dir, "objects", "pack")
+	kept, err := filepath.Glob(filepath.Join(packs, "*.keep"))
+	if err != nil || len(kept) < 2 {
+		t.Fatal(kept, err)
+	}
+	for _, k := range kept {
+		if err := os.Remove(k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	git(t, "--git-dir", r.dir, "repack", "-ad", "--quiet")
+	big, err := r.packs()
+	if err != nil || len(big) != 1 {
+		t.Fatal(big, err)
+	}
+	all = append(all, commit(t, s, snapshot(t, "acme", "sw-x", "another\n", 2)), commit(t, s, snapshot(t, "acme", "sw-x", text, 3)))
+	// What a git repack that begins now has done when it comes to take the big one away.
+	theirs := filepath.Join(t.TempDir(), "theirs.git")
+	if err := os.CopyFS(theirs, os.DirFS(r.dir)); err != nil {
+		t.Fatal(err)
+	}
+	git(t, "--git-dir", theirs, "repack", "-ad", "--quiet")
+	all = append(all, fill(t, s, "acme", "fw-hq", 4, 32)...)
+	if round, err := s.Maintenance(t.Context()); err != nil || round.Packed != 1 {
+		t.Fatalf("%+v, %v", round, err)
+	}
+	for stem := range big {
+		if missing(packs, stem+".pack") {
+			t.Fatal("the big one was packed too")
+		}
+		for _, ext := range []string{".pack", ".idx", ".bitmap"} {
+			if err := removeIfThere(filepath.Join(packs, stem+ext)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	made, err := filepath.Glob(filepath.Join(theirs, "objects", "pack", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range made {
+		if !missing(filepath.Dir(path), strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))+".keep") {
+			continue // of ours, which theirs does not touch
+		}
+		data, err := os.ReadFile(path)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(packs, filepath.Base(path)), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := open(t, s.Dir)
+	for _, v := range all {
+		if _, err := again.Texts(t.Context(), v); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -110,8 +110,9 @@ func (r *repo) maintain(ctx context.Context, program string, choose choice) (rep
 	for _, fi := range packs {
 		rep.Bytes += fi.Size()
 	}
-	old := map[string]os.FileInfo{}
-	for _, stem := range choose(packs) {
+	old, ours := map[string]os.FileInfo{}, maps.Clone(packs)
+	maps.DeleteFunc(ours, func(stem string, _ os.FileInfo) bool { return r.keptByPerson(stem) })
+	for _, stem := range choose(ours) {
 		old[stem] = packs[stem]
 	}
 	if len(old) < 2 {
@@ -134,7 +135,7 @@ func (r *repo) maintain(ctx context.Context, program string, choose choice) (rep
 	if len(old) == len(packs) {
 		err = r.packAll(ctx, &p, append(tags, head))
 	} else {
-		err = r.packSome(ctx, &p, packs, old)
+		err = r.packSome(ctx, &p, filepath.Join(r.dir, "objects", "pack"), maps.Keys(old))
 	}
 	if err != nil {
 		if now, listErr := r.packs(); ctx.Err() == nil && listErr == nil && !stillThere(packs, now) {
@@ -234,9 +235,8 @@ func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.Fi
 		if now[stem] == nil || !sameFile(was, now[stem]) {
 			continue
 		}
-		keep := filepath.Join(dir, stem+".keep")
-		if _, err := os.Stat(keep); err == nil && !keptByUs(keep) {
-			continue // a person wants it kept
+		if r.keptByPerson(stem) {
+			continue // since we chose it
 		}
 		// The pack goes first: an index alone disturbs nobody.
 		for _, ext := range []string{".pack", ".rev", ".bitmap", ".idx", ".keep"} {

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -119,7 +119,7 @@ func (r *repo) packAll(ctx context.Context, p *packing, named []plumbing.Hash) e
 // already. (A git repack of just the same objects does: see keepOurs.)
 func (r *repo) mark(temp string) (stem string, h plumbing.Hash, err error) {
 	dir := filepath.Join(temp, "pack")
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", h, err
 	}
 	it := newItem(plumbing.BlobObject, []byte("packed by belay, "+rand.Text()+"\n"))
@@ -134,21 +134,18 @@ func (r *repo) mark(temp string) (stem string, h plumbing.Hash, err error) {
 	return "pack-" + sum.String(), it.hash, installPack(dir, pack, idx, sum)
 }
 
-// packSome makes one pack of some, and makes sure that each of their objects is
-// in it or in one that stays. What git has worked out before it uses again.
-func (r *repo) packSome(ctx context.Context, p *packing, packs, old map[string]os.FileInfo) error {
+// packSome makes one pack of some of a folder, and makes sure that it holds each of
+// their objects: what one that stays holds too may be gone with that, if another git
+// is just taking it away and has left the object out of its own pack as it saw it
+// here. What git has worked out before it uses again.
+func (r *repo) packSome(ctx context.Context, p *packing, dir string, old iter.Seq[string]) error {
 	own, mark, err := r.mark(p.temp)
 	if err != nil {
 		return err
 	}
 	var in strings.Builder
 	in.WriteString(own + ".pack\n")
-	var stay []string
-	for stem := range packs {
-		if old[stem] == nil {
-			stay = append(stay, stem)
-			in.WriteString("^")
-		}
+	for stem := range old {
 		in.WriteString(stem + ".pack\n")
 	}
 	if err := p.run(ctx, r.dir, strings.NewReader(in.String()), "--stdin-packs"); err != nil {
@@ -158,7 +155,6 @@ func (r *repo) packSome(ctx context.Context, p *packing, packs, old map[string]o
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(r.dir, "objects", "pack")
 	var missing []plumbing.Hash
 	if ok, err := made.Contains(mark); err != nil || !ok {
 		missing = append(missing, mark)
@@ -171,19 +167,6 @@ func (r *repo) packSome(ctx context.Context, p *packing, packs, old map[string]o
 		if missing, err = lacking(idx, made, missing); err != nil {
 			return err
 		}
-	}
-	for _, stem := range stay {
-		if len(missing) == 0 {
-			break
-		}
-		idx, err := readIndex(dir, stem)
-		if err != nil {
-			return err
-		}
-		missing = slices.DeleteFunc(missing, func(h plumbing.Hash) bool {
-			ok, err := idx.Contains(h)
-			return ok && err == nil
-		})
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("the new pack does not hold %s", missing[0])

@@ -128,6 +128,9 @@ func (r *repo) leftovers() (bool, error) {
 			if isManyIndex(n) {
 				return outdated(filepath.Join(dir, n), there)
 			}
+			if kept, is := strings.CutSuffix(n, ".keep"); is && !there[kept+".pack"] {
+				return keptByUs(filepath.Join(dir, n))
+			}
 			stem, pack := strings.CutSuffix(n, ".pack")
 			return pack && !there[stem+".idx"] || strings.HasPrefix(n, "tmp_") || strings.HasPrefix(n, ".tmp-") || strings.HasPrefix(n, "belay-pack-")
 		}) {
