@@ -114,9 +114,9 @@ func (r *repo) packAll(ctx context.Context, p *packing, named []plumbing.Hash) e
 	return nil
 }
 
-// mark puts an object beside what is to be packed that is in no other pack: no other
-// git makes one of the same bytes, which would have the same name, nor has it one
-// already. (A git repack of just the same objects does: see keepOurs.)
+// mark puts an object beside what is to be packed that is in no other pack. Without
+// it a git repack of just the same objects makes a pack of the same bytes, and so of
+// the same name: it would be there before our .keep. See keepOurs.
 func (r *repo) mark(temp string) (stem string, h plumbing.Hash, err error) {
 	dir := filepath.Join(temp, "pack")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
