@@ -3,6 +3,7 @@ package git
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"belay/devices"
@@ -34,6 +35,16 @@ func TestARestoredHistoryCatchesUpOverSSH(t *testing.T) {
 		t.Fatalf("%d came, %v", n, err)
 	}
 	fsck(t, gitDir(old, "acme"))
+	packs := filepath.Join(gitDir(old, "acme"), "objects", "pack")
+	names, err := filepath.Glob(filepath.Join(packs, "*.pack"))
+	if err != nil || len(names) != 2 {
+		t.Error(names, err)
+	}
+	for _, n := range names {
+		if !keptByUs(strings.TrimSuffix(n, ".pack") + ".keep") {
+			t.Errorf("%s is not kept from other gits", n)
+		}
+	}
 	if v, _, err := old.Newest(t.Context(), last.ID); err != nil || v.Commit != last.Commit {
 		t.Errorf("%v, %v", v, err)
 	}
@@ -87,7 +98,7 @@ func TestHistoriesThatDivergedAreLeftAlone(t *testing.T) {
 	}
 }
 
-// A person fetched from the remote by hand: the pack that came is what Catchup gets, and
+// A person fetched from the remote by hand: the pack that came is what CatchUp gets, and
 // a git repack of his may take it away at any moment. What is adopted is another.
 func TestWhatAPersonFetchedTooIsAdoptedAsAPackOfOurs(t *testing.T) {
 	t.Parallel()
