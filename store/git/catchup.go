@@ -101,7 +101,7 @@ func (r *repo) catchUp(ctx context.Context, t *carrier, program string, look Loo
 			return 0, errors.Join(errDiverged, ctx.Err())
 		}
 	}
-	return r.adopt(ctx, &packing{program: program, temp: temp, held: m.f, memory: new(int64)}, head, wanted, look)
+	return r.adopt(ctx, &packing{program: program, temp: temp, held: m.f}, head, wanted, look)
 }
 
 // git runs git on the repository with the objects of temp besides.
@@ -157,24 +157,14 @@ func (r *repo) adopt(ctx context.Context, p *packing, head plumbing.Hash, wanted
 		return 0, errors.Join(err, fmt.Errorf("%d packs came", len(packs)))
 	}
 	stem := strings.TrimSuffix(packs[0], ".pack")
-	err = r.keepOurs(filepath.Base(stem))
+	err = r.bring(stem)
 	if errors.Is(err, errSeen) { // a person fetched it too: ours becomes another
 		if err := r.packSome(ctx, p, filepath.Dir(stem), slices.Values([]string{filepath.Base(stem)})); err != nil {
 			return 0, err
 		}
-		stem = filepath.Join(p.temp, p.name)
-		err = r.keepOurs(p.name)
+		err = r.bring(filepath.Join(p.temp, p.name))
 	}
 	if err != nil {
-		return 0, err
-	}
-	sum := plumbing.NewHash(strings.TrimPrefix(filepath.Base(stem), "pack-"))
-	for _, path := range []string{stem + ".pack", stem + ".idx"} {
-		if err := syncFile(path); err != nil {
-			return 0, err
-		}
-	}
-	if err := installPack(filepath.Join(r.dir, "objects", "pack"), stem+".pack", stem+".idx", sum); err != nil {
 		return 0, err
 	}
 	if n, err = r.readNew(ctx, head, wanted[mainRef], look); err != nil {
@@ -192,6 +182,15 @@ func (r *repo) adopt(ctx context.Context, p *packing, head plumbing.Hash, wanted
 		}
 	}
 	return n, nil
+}
+
+// bring installs a pack that git made elsewhere on the disk.
+func (r *repo) bring(stem string) error {
+	pack, idx, err := syncPack(stem)
+	if err != nil {
+		return err
+	}
+	return r.install(pack, idx, filepath.Base(stem))
 }
 
 func (r *repo) adoptTag(name string, at plumbing.Hash) error {

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// What stands in a .keep of ours. One that begins otherwise is a person's.
+// What stands in a .keep of ours. One that begins otherwise is a person's; an earlier
+// Belay left "belay is writing" in some.
 const (
 	keepMark  = "belay packs this itself\n"
 	keepBegin = "belay "

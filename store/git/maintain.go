@@ -131,12 +131,13 @@ func (r *repo) maintain(ctx context.Context, program string, choose choice) (rep
 		return rep, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
-	p := packing{program: program, temp: temp, held: m.f, memory: &rep.Memory}
+	p := packing{program: program, temp: temp, held: m.f}
 	if len(old) == len(packs) {
 		err = r.packAll(ctx, &p, append(tags, head))
 	} else {
 		err = r.packSome(ctx, &p, filepath.Join(r.dir, "objects", "pack"), maps.Keys(old))
 	}
+	rep.Memory = p.memory
 	if err != nil {
 		if now, listErr := r.packs(); ctx.Err() == nil && listErr == nil && !stillThere(packs, now) {
 			rep.Skipped = "another git packed meanwhile"
@@ -196,11 +197,9 @@ func (r *repo) writtenPacks(ctx context.Context) (packs map[string]os.FileInfo, 
 // swap puts the new pack in place and removes the old ones. It holds belay.lock
 // for a few renames and removals only: the new pack was synced before.
 func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.FileInfo, rep *Report) (size int64, err error) {
-	pack, idx := filepath.Join(temp, name+".pack"), filepath.Join(temp, name+".idx")
-	for _, path := range []string{pack, idx} { // git of before 2.36 does not sync the index
-		if err := syncFile(path); err != nil {
-			return 0, err
-		}
+	pack, idx, err := syncPack(filepath.Join(temp, name))
+	if err != nil {
+		return 0, err
 	}
 	fi, err := os.Stat(pack)
 	if err != nil {
@@ -216,10 +215,7 @@ func (r *repo) swap(ctx context.Context, temp, name string, old map[string]os.Fi
 		err = errors.Join(err, l.unlock())
 	}()
 	dir := filepath.Join(r.dir, "objects", "pack")
-	if err := r.keepOurs(name); err != nil {
-		return 0, err
-	}
-	if err := installPack(dir, pack, idx, plumbing.NewHash(strings.TrimPrefix(name, "pack-"))); err != nil {
+	if err := r.install(pack, idx, name); err != nil {
 		return 0, err
 	}
 	now, err := r.packs()
@@ -262,6 +258,16 @@ func removeManyIndex(dir string) error {
 
 func sameFile(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
+}
+
+// syncPack makes a pack that git made durable, and its index, which git of before
+// 2.36 does not sync.
+func syncPack(stem string) (pack, idx string, err error) {
+	pack, idx = stem+".pack", stem+".idx"
+	if err = syncFile(pack); err == nil {
+		err = syncFile(idx)
+	}
+	return pack, idx, err
 }
 
 func syncFile(path string) error {

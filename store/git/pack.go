@@ -56,7 +56,6 @@ func encoded(o interface {
 // writePack puts items into one new pack that is durable when it returns. Only
 // the holder of belay.lock may call it.
 func (r *repo) writePack(items []item) (err error) {
-	dir := filepath.Join(r.dir, "objects", "pack")
 	pack, sum, index, err := encodePack(r.zlibs, r.dir, items)
 	if pack != "" {
 		defer func() {
@@ -79,18 +78,24 @@ func (r *repo) writePack(items []item) (err error) {
 	if err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}
-	if err := r.keepOurs("pack-" + sum.String()); err != nil {
-		return fmt.Errorf("write pack: %w", err)
+	return r.install(pack, idx, "pack-"+sum.String())
+}
+
+// install brings a synced pack among the others, kept from other gits from the
+// beginning. Only the holder of belay.lock may call it.
+func (r *repo) install(pack, idx, stem string) error {
+	if err := r.keepOurs(stem); err != nil {
+		return fmt.Errorf("keep pack: %w", err)
 	}
-	return installPack(dir, pack, idx, sum)
+	return installPack(filepath.Join(r.dir, "objects", "pack"), pack, idx, stem)
 }
 
 // installPack gives a synced pack and its index their names, and makes those
 // durable. The pack comes first: a person's git gc takes an index that it has seen
 // without a pack for garbage and removes it, even where the pack has come since.
 // To a pack without index nobody does anything, and our readers do not see it.
-func installPack(dir, pack, idx string, sum plumbing.Hash) error {
-	final := filepath.Join(dir, "pack-"+sum.String())
+func installPack(dir, pack, idx, stem string) error {
+	final := filepath.Join(dir, stem)
 	if err := os.Rename(pack, final+".pack"); err != nil {
 		return err
 	}

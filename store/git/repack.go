@@ -25,8 +25,8 @@ type packing struct {
 	program string
 	temp    string   // the folder
 	held    *os.File // the maintenance lock, which an orphaned git still holds
-	memory  *int64
-	name    string // of the new pack, without extension
+	memory  int64    // the most that git had, in bytes; 0 where that is not known
+	name    string   // of the new pack, without extension
 }
 
 // What git may take: one processor at the lowest urgency (its disk accesses have
@@ -69,7 +69,7 @@ func (p *packing) run(ctx context.Context, dir string, in io.Reader, args ...str
 	}
 	if c.ProcessState != nil {
 		if use, ok := c.ProcessState.SysUsage().(*syscall.Rusage); ok {
-			*p.memory = int64(use.Maxrss) << 10 //nolint:unconvert // of another size on other systems
+			p.memory = int64(use.Maxrss) << 10 //nolint:unconvert // of another size on other systems
 		}
 	}
 	if err != nil {
@@ -102,13 +102,14 @@ func (r *repo) packAll(ctx context.Context, p *packing, named []plumbing.Hash) e
 	if err != nil {
 		return err
 	}
-	for _, h := range append(named, mark) {
-		ok, err := idx.Contains(h)
-		if err == nil && !ok {
-			err = fmt.Errorf("the new pack does not hold %s", h)
-		}
-		if err != nil {
-			return err
+	return holds(idx, append(named, mark)...)
+}
+
+// holds tells what an index lacks.
+func holds(idx *idxfile.MemoryIndex, named ...plumbing.Hash) error {
+	for _, h := range named {
+		if ok, err := idx.Contains(h); err != nil || !ok {
+			return errors.Join(fmt.Errorf("the new pack does not hold %s", h), err)
 		}
 	}
 	return nil
@@ -131,7 +132,8 @@ func (r *repo) mark(temp string) (stem string, h plumbing.Hash, err error) {
 	if err != nil {
 		return "", h, err
 	}
-	return "pack-" + sum.String(), it.hash, installPack(dir, pack, idx, sum)
+	stem = "pack-" + sum.String()
+	return stem, it.hash, installPack(dir, pack, idx, stem)
 }
 
 // packSome makes one pack of some of a folder, and makes sure that it holds each of
@@ -155,45 +157,38 @@ func (r *repo) packSome(ctx context.Context, p *packing, dir string, old iter.Se
 	if err != nil {
 		return err
 	}
-	var missing []plumbing.Hash
-	if ok, err := made.Contains(mark); err != nil || !ok {
-		missing = append(missing, mark)
+	if err := holds(made, mark); err != nil {
+		return err
 	}
 	for stem := range old {
 		idx, err := readIndex(dir, stem)
+		if err == nil {
+			err = holdsAll(made, idx)
+		}
 		if err != nil {
 			return err
 		}
-		if missing, err = lacking(idx, made, missing); err != nil {
-			return err
-		}
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("the new pack does not hold %s", missing[0])
 	}
 	return nil
 }
 
-// lacking adds to missing what idx has and made has not.
-func lacking(idx, made *idxfile.MemoryIndex, missing []plumbing.Hash) ([]plumbing.Hash, error) {
+// holdsAll tells what an index lacks of another.
+func holdsAll(made, idx *idxfile.MemoryIndex) (err error) {
 	entries, err := idx.Entries()
 	if err != nil {
-		return nil, err
+		return err
 	}
+	defer func() { err = errors.Join(err, entries.Close()) }()
 	for {
 		e, err := entries.Next()
 		if errors.Is(err, io.EOF) {
-			return missing, entries.Close()
+			return nil
+		}
+		if err == nil {
+			err = holds(made, e.Hash)
 		}
 		if err != nil {
-			return nil, errors.Join(err, entries.Close())
-		}
-		ok, err := made.Contains(e.Hash)
-		if err != nil {
-			return nil, errors.Join(err, entries.Close())
-		}
-		if !ok {
-			missing = append(missing, e.Hash)
+			return err
 		}
 	}
 }

@@ -27,10 +27,10 @@ func newLook(pattern *regexp.Regexp) *look {
 	}
 	words := required(parsed.Simplify())
 	// A word of one letter is everywhere, seven digits in a row are not.
-	if l.stretch = longest(parsed); l.stretch.least > 2*shortest(words) {
+	if s := longest(parsed); s.least > 2*shortest(words) {
+		l.stretch = s
 		return l
 	}
-	l.stretch = stretch{}
 	l.fold = slices.ContainsFunc(words, func(w word) bool { return w.fold })
 	for _, w := range words {
 		if l.fold {
@@ -113,15 +113,12 @@ func (l *look) lines(text, folded []byte, found func(n int, line []byte)) []byte
 	}
 	n, counted := 1, 0
 	for at := 0; at < len(text); {
-		if l.stretch.least > 0 {
-			if hit := at + l.stretch.find(text[at:]); hit < len(text) {
-				at += bytes.LastIndexByte(text[at:hit], '\n') + 1
-			} else {
-				return folded
-			}
-		}
-		if words != nil {
-			hit := len(text)
+		hit := at
+		switch {
+		case l.stretch.least > 0:
+			hit += l.stretch.find(text[at:])
+		case words != nil:
+			hit = len(text)
 			for i, w := range words {
 				if next[i] < at {
 					if next[i] = bytes.Index(in[at:], w); next[i] < 0 {
@@ -132,11 +129,11 @@ func (l *look) lines(text, folded []byte, found func(n int, line []byte)) []byte
 				}
 				hit = min(hit, next[i])
 			}
-			if hit == len(text) {
-				return folded
-			}
-			at += bytes.LastIndexByte(text[at:hit], '\n') + 1
 		}
+		if hit == len(text) {
+			return folded
+		}
+		at += bytes.LastIndexByte(text[at:hit], '\n') + 1
 		end := bytes.IndexByte(text[at:], '\n')
 		if end < 0 {
 			end = len(text)
