@@ -224,7 +224,7 @@ func (b *Backup) capture(ctx context.Context, d devices.Device, o Order) Result 
 func (b *Backup) settle(ctx context.Context, d devices.Device, o Order, r reading, kept []Text, res Result) Result {
 	res.Checks, res.Identity, res.Reached, res.Warnings = r.checks, r.Identity, r.Reached, slices.Clone(r.Warnings)
 	if n := len(r.report.Gaps); n > 0 {
-		res.Warnings = append(res.Warnings, fmt.Sprintf("%d secrets were hidden that driver %s does not know of (first: a %s in line %d)", n, r.Driver, r.report.Gaps[0].Kind, r.report.Gaps[0].Line))
+		res.Warnings = append(res.Warnings, fmt.Sprintf("secrets were hidden that driver %s does not know of: %d (first: a %s in line %d)", r.Driver, n, r.report.Gaps[0].Kind, r.report.Gaps[0].Line))
 	}
 	if bad := failing(r.checks); len(bad) > 0 {
 		return b.refuse(ctx, d, o, r, res, bad)

@@ -86,7 +86,7 @@ func (p *program) runScrub(ctx context.Context, s *scrub.Scrub, all bool) error 
 		warn(p.err, "not read this time: %s", why)
 	}
 	for _, why := range slices.Sorted(maps.Keys(r.Short)) {
-		fmt.Fprintf(p.err, "belay: %d %s\n", r.Short[why], why)
+		fmt.Fprintf(p.err, "belay: %s (%d)\n", why, r.Short[why])
 	}
 	if r.Late {
 		warn(p.err, "the pass is late: it should have read more by now; the next ones read larger shares")
@@ -163,7 +163,7 @@ func (p *program) runScrubStatus(ctx context.Context, s *scrub.Scrub) error {
 	}
 	for _, why := range slices.Sorted(maps.Keys(now.Short)) {
 		if err == nil {
-			err = p.say("of those %d %s\n", now.Short[why], why)
+			err = p.say("among those: %s (%d)\n", why, now.Short[why])
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(now.Unread)) {

@@ -21,22 +21,23 @@ import (
 )
 
 // openScrub sets up what reads again all that is kept. The order of the shelves is
-// that of a pass: keys first, for nothing opens without.
+// that of a pass: keys first, for nothing opens without; versions before the packs
+// they lie in, for a version says more to people.
 func (w *workspace) openScrub(alarms configs.Alarms) *scrub.Scrub {
 	s := &scrub.Scrub{
 		Marks: w.ledger, Alarms: alarms, Ledger: w.ledger, By: w.by, Now: w.now, Every: time.Duration(w.settings.Scrub.Every),
 		Customers: w.scrubbed,
 		Shelves: []scrub.Shelf{
-			rack{"keys", small, w.rereadKeys(), nil},
-			rack{"packs", w.onDisk, w.rereadPacks, nil},
-			rack{"versions", w.onDisk, w.rereadVersions, nil},
-			rack{"latest", small, w.rereadLatest, nil},
-			rack{"held", small, w.rereadHeld, nil},
-			rack{"papers", small, w.rereadPapers, nil},
-			rack{"changes", small, w.rereadChanges, nil},
-			rack{"ledger", small, w.rereadLedger, nil},
-			rack{"remote", w.atRemote, w.askRemote, nil},
-			rack{"attachments", small, w.askAttachments, w.stillMissing},
+			rack{name: "keys", size: small, read: w.rereadKeys()},
+			rack{name: shelfVersions, size: w.onDisk, read: w.rereadVersions},
+			rack{name: "packs", size: w.onDisk, read: w.rereadPacks, follows: ofVersions},
+			rack{name: "latest", size: small, read: w.rereadLatest},
+			rack{name: "held", size: small, read: w.rereadHeld},
+			rack{name: "papers", size: small, read: w.rereadPapers},
+			rack{name: "changes", size: small, read: w.rereadChanges, follows: ofHistory},
+			rack{name: "ledger", size: small, read: w.rereadLedger},
+			rack{name: "remote", size: w.atRemote, read: w.askRemote},
+			rack{name: "attachments", size: small, read: w.askAttachments, stands: w.stillMissing},
 		},
 	}
 	s.Finders = w.finders()
@@ -55,10 +56,24 @@ func (w *workspace) scrubbed(ctx context.Context) ([]string, error) {
 
 // A rack is a shelf of the scrub, put together from what the stores can read.
 type rack struct {
-	name   string
-	size   func(customer string) (int64, error)
-	read   func(ctx context.Context, customer, after string) iter.Seq2[scrub.Piece, error]
-	stands func(ctx context.Context, d scrub.Damage) (bool, error) // nil: nothing it does not show
+	name string
+	size func(customer string) (int64, error)
+	read func(ctx context.Context, customer, after string) iter.Seq2[scrub.Piece, error]
+	// nil: there is nothing it does not show
+	stands func(ctx context.Context, d scrub.Damage) (bool, error)
+	// nil: whatever is damaged on it is a cause of its own
+	follows func(d, other scrub.Damage) bool
+}
+
+const shelfVersions = "versions"
+
+// ofVersions tells that a pack lies beneath versions, and other is one of them.
+func ofVersions(_, other scrub.Damage) bool { return other.Shelf == shelfVersions }
+
+// ofHistory tells that other is the history itself: what cannot be read back to its
+// beginning cannot be compared with what the ledger tells of it.
+func ofHistory(_, other scrub.Damage) bool {
+	return other.Shelf == shelfVersions && other.Version.Commit == ""
 }
 
 func (r rack) Name() string { return r.name }
@@ -75,6 +90,8 @@ func (r rack) Stands(ctx context.Context, d scrub.Damage) (bool, error) {
 	}
 	return r.stands(ctx, d)
 }
+
+func (r rack) Follows(d, other scrub.Damage) bool { return r.follows != nil && r.follows(d, other) }
 
 // small is the weight of a shelf on which there is little.
 func small(string) (int64, error) { return 16 << 10, nil }

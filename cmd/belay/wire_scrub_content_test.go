@@ -49,7 +49,7 @@ func attached(t *testing.T, a archive) (y *yard, s *scrub.Scrub, w *workspace) {
 	w = &workspace{ledger: l, office: o, now: y.Now, settings: &settings{Documentation: map[string]documentation{"docs": {y.kind: {}}}}, systems: map[string]configs.Documentation{"docs": d}}
 	s = &scrub.Scrub{Marks: l, Ledger: l, Alarms: &memory.Alarms{}, Now: y.Now, Every: scrub.Week,
 		Customers: func(context.Context) ([]string, error) { return []string{"acme"}, nil },
-		Shelves:   []scrub.Shelf{rack{"attachments", small, w.askAttachments, w.stillMissing}}}
+		Shelves:   []scrub.Shelf{rack{name: "attachments", size: small, read: w.askAttachments, stands: w.stillMissing}}}
 	return y, s, w
 }
 

@@ -25,11 +25,12 @@ type Damage struct {
 	What      string          `json:"what"`
 	Problems  []string        `json:"problems"`
 	Elsewhere bool            `json:"elsewhere,omitempty"`
-	Hint      string          `json:"hint"`  // where a good copy is
-	Since     time.Time       `json:"since"` // found
-	Seen      time.Time       `json:"seen"`  // found again
-	Pass      int             `json:"pass"`  // in which it was seen last
-	Told      bool            `json:"told"`  // by an alarm of its own
+	Hint      string          `json:"hint"`              // where a good copy is
+	Since     time.Time       `json:"since"`             // found
+	Seen      time.Time       `json:"seen"`              // found again
+	Pass      int             `json:"pass"`              // in which it was seen last
+	Told      bool            `json:"told"`              // by an alarm of its own
+	Follows   string          `json:"follows,omitempty"` // what damage it comes of, which is told in its place
 }
 
 // apart is how many damages of a customer have an alarm of their own: a disk that
@@ -82,10 +83,16 @@ func (w *walk) judge(ctx context.Context, t target, p Piece) error {
 	if stood {
 		d.Since, d.Told = old.Since, old.Told
 	}
-	d.Told = d.Told || w.told[d.Customer] < apart
-	if d.Told {
+	if !d.Told {
+		d.Follows = w.follows(t, d)
+		d.Told = d.Follows == "" && w.told[d.Customer] < apart
+	}
+	switch {
+	case d.Told:
 		d.Hint = w.copies(ctx, d)
-	} else {
+	case d.Follows != "":
+		d.Hint = "it goes with the damage of " + d.Follows
+	default:
 		d.Hint = "belay scrub status lists all damage"
 	}
 	if err := ctx.Err(); err != nil {
@@ -105,13 +112,33 @@ func (w *walk) judge(ctx context.Context, t target, p Piece) error {
 		return err
 	}
 	w.note(old, d)
-	if !d.Told {
-		return w.Alarms.Raise(ctx, w.more(d.Customer))
+	switch {
+	case d.Told:
+		err = w.Alarms.Raise(ctx, d.alarm(w.Now()))
+	case d.crowd():
+		err = w.Alarms.Raise(ctx, w.more(d.Customer))
 	}
-	if err := w.Alarms.Raise(ctx, d.alarm(w.Now())); err != nil || !stood || old.Told {
+	if err != nil || !stood || !old.crowd() || d.crowd() {
 		return err
 	}
 	return w.noMore(ctx, d.Customer)
+}
+
+// crowd tells that people hear of it only as one of many.
+func (d Damage) crowd() bool { return !d.Told && d.Follows == "" }
+
+// follows is the damage that one more comes of, as people know it.
+func (w *walk) follows(t target, d Damage) string {
+	shelf, ok := t.shelf.(Following)
+	if !ok {
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.damage)) {
+		if other := w.damage[name]; other.Customer == d.Customer && shelf.Follows(d, other) {
+			return other.What
+		}
+	}
+	return ""
 }
 
 // note puts now in the place of what stood.
@@ -154,7 +181,7 @@ func (w *walk) clear(ctx context.Context, d Damage, why string) error {
 // noMore clears the alarm for all the others where there are none any more.
 func (w *walk) noMore(ctx context.Context, customer string) error {
 	for _, d := range w.damage {
-		if d.Customer == customer && !d.Told {
+		if d.Customer == customer && d.crowd() {
 			return nil
 		}
 	}

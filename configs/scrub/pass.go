@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"belay/configs"
@@ -28,6 +29,7 @@ type pass struct {
 	Bytes  int64          `json:"bytes"`
 	Short  map[string]int `json:"short,omitempty"` // pieces that were not read to their bytes, by why
 
+	Order   string            `json:"order,omitempty"` // the shelves' names, as they stood
 	At      place             `json:"at"`
 	Through float64           `json:"through"`        // of the shelf at which it is
 	Since   time.Time         `json:"since"`          // when the customer at which it is was begun
@@ -69,12 +71,24 @@ func (s *Scrub) load(ctx context.Context) (p pass, raw []byte, err error) {
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return pass{}, raw, nil //nolint:nilerr // it is not known where the pass was: it begins anew
 	}
+	if p.Order != s.order() { // what stands before the place may not have been read
+		p.At = place{Customer: p.At.Customer}
+	}
 	return p, raw, nil
+}
+
+// order is how the shelves stand: an upgrade may bring one, or move one.
+func (s *Scrub) order() string {
+	var names []string
+	for _, shelf := range s.Shelves {
+		names = append(names, shelf.Name())
+	}
+	return strings.Join(names, " ")
 }
 
 // save moves the place, if nobody else has moved it since it was read.
 func (s *Scrub) save(ctx context.Context, p *pass, raw *[]byte) error {
-	p.Moved = s.Now()
+	p.Moved, p.Order = s.Now(), s.order()
 	now, err := json.Marshal(*p)
 	if err != nil {
 		return fmt.Errorf("remember the place of the scrub: %w", err)

@@ -132,11 +132,14 @@ type board struct {
 	damaged map[string]string
 	after   func(item string) // is called when it was read
 	stands  bool
+	follows string // another board: what is damaged here comes of what is damaged there
 }
 
 func (b *board) Name() string { return b.name }
 
 func (b *board) Stands(context.Context, scrub.Damage) (bool, error) { return b.stands, nil }
+
+func (b *board) Follows(_, other scrub.Damage) bool { return other.Shelf == b.follows }
 
 func (b *board) Size(_ context.Context, customer string) (int64, error) {
 	return int64(1000 * len(b.items[customer])), nil

@@ -45,6 +45,12 @@ type Lasting interface {
 	Stands(ctx context.Context, d Damage) (bool, error)
 }
 
+// A Following shelf holds what may be damaged only because a piece of another one
+// is: where that is told, this is listed with it and nobody is told twice.
+type Following interface {
+	Follows(d, other Damage) bool
+}
+
 // A Piece is something that was read again.
 type Piece struct {
 	At      string  // Read goes on behind it; empty: it cannot rest here

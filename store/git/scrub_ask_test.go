@@ -62,7 +62,7 @@ func TestARemoteIsAskedForWhatItLacks(t *testing.T) {
 		t.Errorf("a push is under way: %q", got)
 	}
 	settled = at(1)
-	if got := ask(); len(got) != 2 || got[1] != fmt.Sprintf("its main is at %.12s: 1 versions behind", second.Commit) {
+	if got := ask(); len(got) != 2 || got[1] != fmt.Sprintf("its main is at %.12s; versions it lacks: 1", second.Commit) {
 		t.Errorf("nobody pushed: %q", got)
 	}
 	if at := strings.TrimSpace(git(t, "--git-dir", remote, "rev-parse", "main")); at != second.Commit {

@@ -198,7 +198,7 @@ func (r *repo) missing(ctx context.Context, at map[string]plumbing.Hash, settled
 	case old && at[mainRef].IsZero():
 		missing = append(missing, "it has no main")
 	case old:
-		missing = append(missing, fmt.Sprintf("its main is at %.12s: %d versions behind", at[mainRef], behind))
+		missing = append(missing, fmt.Sprintf("its main is at %.12s; versions it lacks: %d", at[mainRef], behind))
 	}
 	for name, h := range tags {
 		there, ok := at[name]
