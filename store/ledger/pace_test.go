@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"belay/configs"
 )
 
 // pacers opens ledgers on one file, as processes do, that go by the clock of the
@@ -103,7 +105,7 @@ func TestAnAccountThatIsHeldSendsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ls := pacers(t, 2)
 		began := time.Now()
-		for _, d := range []time.Duration{90 * time.Second, time.Second} { // the longer stands
+		for _, d := range []time.Duration{20 * time.Second, time.Second} { // the longer stands
 			if err := ls[0].Pause(t.Context(), "account", began.Add(d)); err != nil {
 				t.Fatal(err)
 			}
@@ -121,21 +123,74 @@ func TestAnAccountThatIsHeldSendsNothing(t *testing.T) {
 				mu.Unlock()
 			})
 		}
-		time.Sleep(80 * time.Second)
-		if err := ls[1].Pause(t.Context(), "account", began.Add(100*time.Second)); err != nil { // those who wait wait on
+		time.Sleep(15 * time.Second)
+		if err := ls[1].Pause(t.Context(), "account", began.Add(45*time.Second)); err != nil { // those who wait wait on
 			t.Fatal(err)
 		}
-		if err := ls[1].Pace(t.Context(), "another account", 60, 5); err != nil || time.Since(began) != 80*time.Second {
+		if err := ls[1].Pace(t.Context(), "another account", 60, 5); err != nil || time.Since(began) != 15*time.Second {
 			t.Errorf("another account waited until %s, error %v", time.Since(began), err)
 		}
 		wg.Wait()
 		slices.SortFunc(sent, time.Time.Compare)
-		if first := sent[0].Sub(began); first != 100*time.Second {
-			t.Errorf("the first was sent after %s, want 1m40s", first)
+		if first := sent[0].Sub(began); first != 45*time.Second {
+			t.Errorf("the first was sent after %s, want 45s", first)
 		}
 		if n := most(sent, time.Second-time.Nanosecond); n > 5 {
 			t.Errorf("%d were sent at once after the pause, want 5", n)
 		}
+	})
+}
+
+// Nobody waits for a system that wishes to be left alone for long: neither a
+// technician nor a night. A Pause from before the clock was put back is none.
+func TestALongPauseIsToldAtOnceAndLastsAnHourAtMost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := pacers(t, 1)[0]
+		told := func(after time.Duration) {
+			t.Helper()
+			began := time.Now()
+			err := l.Pace(t.Context(), "account", 60, 5)
+			if d, ok := errors.AsType[*configs.Declined](err); !ok || d.Why != configs.Busy || d.After != after || time.Since(began) != 0 {
+				t.Errorf("after %s: %v, want it to be told that %s are left", time.Since(began), err, after)
+			}
+		}
+		pause := func(d time.Duration) {
+			t.Helper()
+			if err := l.Pause(t.Context(), "account", l.Now().Add(d)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.Now = time.Now
+		pause(20 * time.Second)
+		waits := make(chan error)
+		go func() { waits <- l.Pace(t.Context(), "account", 60, 5) }()
+		time.Sleep(10 * time.Second)
+		pause(5 * time.Minute)
+		if d, ok := errors.AsType[*configs.Declined](<-waits); !ok || d.After != 290*time.Second {
+			t.Errorf("whoever waited already was told %v", d)
+		}
+		told(290 * time.Second)
+		pause(7 * 24 * time.Hour)
+		told(time.Hour)
+		time.Sleep(time.Hour - time.Minute)
+		told(time.Minute)
+		time.Sleep(time.Minute)
+		if err := l.Pace(t.Context(), "account", 60, 5); err != nil {
+			t.Error(err)
+		}
+
+		pause(time.Hour)
+		l.Now = func() time.Time { return time.Now().Add(-24 * time.Hour) }
+		began := time.Now()
+		if err := l.Pace(t.Context(), "account", 60, 5); err != nil || time.Since(began) > time.Second { // its pace is brought near, not its pause
+			t.Errorf("the clock was put back: after %s, %v", time.Since(began), err)
+		}
+		l.Now = time.Now
+		pause(time.Hour)
+		l.Now = func() time.Time { return time.Now().Add(-24 * time.Hour) }
+		pause(time.Minute) // as it wishes by this clock
+		told(time.Minute)
 	})
 }
 
@@ -194,7 +249,7 @@ func TestAPaceWithoutLimitOrName(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := l.Pause(t.Context(), "account", time.Now().Add(time.Hour)); err != nil {
+	if err := l.Pause(t.Context(), "account", time.Now().Add(20*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)

@@ -93,7 +93,11 @@ func (c *Client) lost(ctx context.Context, r Request, sent bool, err error) erro
 		e.Hint = "the certificate of " + c.Title + " is not trusted: set ca: to a file with the certificate of its issuer"
 	}
 	if !sent {
-		return &configs.Declined{Why: configs.Busy, Err: e}
+		d := &configs.Declined{Why: configs.Busy, Err: e}
+		if held, ok := errors.AsType[*configs.Declined](err); ok {
+			d.After = held.After
+		}
+		return d
 	}
 	return e
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -119,7 +118,8 @@ func TestOnlyAGETIsTriedAgain(t *testing.T) {
 
 func TestTooManyRequestsHoldTheWholeAccount(t *testing.T) {
 	t.Parallel()
-	for said, want := range map[string]time.Duration{"": BusyTime, "90": 90 * time.Second, "Fri, 12 Jun 2026 08:01:40 GMT": 100 * time.Second, "soon": BusyTime, "-5": BusyTime} {
+	for said, want := range map[string]time.Duration{"": BusyTime, "90": 90 * time.Second, "Fri, 12 Jun 2026 08:01:40 GMT": 100 * time.Second, "soon": BusyTime, "-5": BusyTime,
+		"864000": time.Hour, "Mon, 15 Jun 2026 08:00:00 GMT": time.Hour} {
 		var held []time.Duration
 		cl := open(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Date", "Fri, 12 Jun 2026 08:00:00 GMT")
@@ -158,17 +158,19 @@ func TestEveryRequestWaitsForItsTurn(t *testing.T) {
 	if _, ok := errors.AsType[*configs.Declined](err); !ok || !errors.Is(err, context.Canceled) || calls.Load() != 0 {
 		t.Errorf("a request whose turn never came: %v, sent %d times", err, calls.Load())
 	}
+	cl.Pace = func(context.Context) error {
+		return &configs.Declined{Why: configs.Busy, After: time.Minute, Err: errors.New("it is to be left alone")}
+	}
+	_, err = cl.Do(t.Context(), Request{Op: "ask"})
+	if d, ok := errors.AsType[*configs.Declined](err); !ok || d.After != time.Minute || !strings.Contains(err.Error(), "left alone") || calls.Load() != 0 {
+		t.Errorf("a request to an account that rests: %v, sent %d times", err, calls.Load())
+	}
 }
 
 func TestWhatWasNeverSentIsCertainAndWhatLostItsAnswerIsNot(t *testing.T) {
 	t.Parallel()
 	post := Request{Op: "attach", Method: http.MethodPost, Body: []byte("{}"), Time: 5 * time.Second}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := "http://" + listener.Addr().String()
-	listener.Close()
+	const closed = "http://127.0.0.1:1"
 	self := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(self.Close)
 	self.Config.ErrorLog = nil
