@@ -28,7 +28,7 @@ func (s *server) show(ctx context.Context, w *workspace) error {
 		return nil
 	}
 	stop, err := s.showAt(ctx, at)
-	if err != nil && s.page.stop != nil { // it may be our own that holds the port, for fewer or more to ask
+	if err != nil && s.page.stop != nil && portOf(at) == portOf(s.page.at) { // it may be our own that holds it, for fewer or more to ask
 		before := s.page.at
 		s.hide()
 		if stop, err = s.showAt(ctx, at); err != nil {
@@ -45,6 +45,11 @@ func (s *server) show(ctx context.Context, w *workspace) error {
 	s.hide()
 	s.page = page{at, stop}
 	return nil
+}
+
+func portOf(at string) string {
+	_, port, _ := net.SplitHostPort(at)
+	return port
 }
 
 // hide closes the address, if one is open.
