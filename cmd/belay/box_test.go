@@ -2,9 +2,13 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"testing"
 
 	gossh "golang.org/x/crypto/ssh"
 
@@ -24,6 +28,39 @@ type box struct {
 	dev     *simulator.Device
 	server  *simulator.Server
 	address string
+}
+
+// ownHost is an address of this machine that nobody else has: while what listens
+// there is away nobody answers in its place, or has its port when it comes back.
+func ownHost() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1" // only Linux has addresses enough of its own
+	}
+	n := hosts.Add(1)
+	return fmt.Sprintf("127.101.%d.%d", n/250%250, n%250+1)
+}
+
+var hosts atomic.Int64
+
+// freePort is one that nobody listens on, for UDP and TCP alike, and that no system
+// gives by itself to whoever asks for any.
+func freePort(t testing.TB) int {
+	t.Helper()
+	for range 100 {
+		port := 10000 + rand.IntN(20000)
+		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+		if err != nil {
+			continue
+		}
+		u, err := net.ListenPacket("udp", l.Addr().String())
+		_ = l.Close()
+		if err == nil {
+			_ = u.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return 0
 }
 
 // sourceOf is a built-in transcript's text, by its name without .txtar.
@@ -61,7 +98,7 @@ func startBox(t *simulator.Transcript, fault string) (*box, error) {
 
 func serveBox(d *simulator.Device) (*box, error) {
 	b := &box{dev: d, server: &simulator.Server{Device: d}}
-	if err := b.server.Start("127.0.0.1:0"); err != nil {
+	if err := b.server.Start(ownHost() + ":0"); err != nil {
 		return nil, err
 	}
 	b.address = b.server.Address()
@@ -78,7 +115,7 @@ func serveRoad(driver *drivers.Driver, d *simulator.Device) (b *box, stop func()
 		return b, func() error { return b.server.Close() }, nil
 	}
 	s := &simulator.WebServer{Device: d}
-	if err := s.Start("127.0.0.1:0"); err != nil {
+	if err := s.Start(ownHost() + ":0"); err != nil {
 		return nil, nil, err
 	}
 	return &box{dev: d, address: s.Address()}, s.Close, nil

@@ -188,7 +188,7 @@ func (h *herd) firewall(serial string) *box {
 func newChangeHerd(t *testing.T) (h *herd, docs, hook *gossip, glue *standin.Server) {
 	t.Helper()
 	glue = standin.New()
-	at, err := glue.Start("127.0.0.1:0")
+	at, err := glue.Start(ownHost() + ":0")
 	if err != nil {
 		t.Fatal(err)
 	}

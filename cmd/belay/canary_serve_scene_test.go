@@ -84,29 +84,10 @@ func plainGossip(t *testing.T, next http.Handler) *gossip {
 	return g
 }
 
-// freePort is one that nobody listens on, for UDP and TCP alike.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		u, err := net.ListenPacket("udp", l.Addr().String())
-		_ = l.Close()
-		if err == nil {
-			_ = u.Close()
-			return l.Addr().(*net.TCPAddr).Port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
-}
-
 func newWatchHerd(t *testing.T) *watchHerd {
 	t.Helper()
 	glue := standin.New()
-	at, err := glue.Start("127.0.0.1:0")
+	at, err := glue.Start(ownHost() + ":0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,14 +25,7 @@ func sending(t *testing.T, fault simulator.Fault) (dev *simulator.Device, settin
 	if err != nil {
 		t.Fatal(err)
 	}
-	free, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tftp := free.LocalAddr().(*net.UDPAddr).Port
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	tftp := freePort(t)
 	dev = &simulator.Device{T: tr, Fault: fault}
 	a := &simulator.Agent{Device: dev, Write: "canary-write", TFTPPort: tftp}
 	if err := a.Start("127.0.0.1:0"); err != nil {

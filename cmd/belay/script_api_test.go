@@ -18,7 +18,7 @@ func scriptAPI(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	t, err := transcriptOf(args[1])
 	ts.Check(err)
-	at := "127.0.0.1:0"
+	at := ownHost() + ":0"
 	shelf := ts.Value(apisKey{}).(map[string]*simulator.WebServer)
 	if old := shelf[args[0]]; old != nil {
 		at = old.Address()

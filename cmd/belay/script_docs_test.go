@@ -58,7 +58,7 @@ func scriptITGlue(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("usage: itglue NAME")
 	}
 	s := standin.New()
-	url, err := s.Start("127.0.0.1:0")
+	url, err := s.Start(ownHost() + ":0")
 	ts.Check(err)
 	ts.Defer(s.Close)
 	ts.Value(docsKey{}).(shelves)[args[0]] = s

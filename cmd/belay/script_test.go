@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -205,9 +204,10 @@ func serve(ts *testscript.TestScript, name string, t *simulator.Transcript, faul
 	b, err := startBox(t, fault)
 	ts.Check(err)
 	ts.Value(labKey{}).(lab)[name] = b
-	_, port, err := net.SplitHostPort(b.address)
+	host, port, err := net.SplitHostPort(b.address)
 	ts.Check(err)
 	ts.Setenv(name, b.address)
+	ts.Setenv(name+"_host", host)
 	ts.Setenv(name+"_port", port)
 	ts.Setenv(name+"_key", b.fingerprint())
 	ts.Setenv(name+"_serial", strings.Join(t.Facts.Serials, ","))
@@ -242,12 +242,7 @@ func scriptStands(ts *testscript.TestScript, _ bool, args []string) {
 	b, other := boxOf(ts, args, 2, usage), boxOf(ts, args[1:], 1, usage)
 	ts.Check(b.server.Close())
 	b.dev, b.server = other.dev, &simulator.Server{Device: other.dev, HostKey: other.server.HostKey}
-	err := b.server.Start(b.address)
-	for tries := 0; errors.Is(err, syscall.EADDRINUSE) && tries < 50; tries++ { // a connection of another test's has the port for a moment
-		time.Sleep(100 * time.Millisecond)
-		err = b.server.Start(b.address)
-	}
-	ts.Check(err)
+	ts.Check(b.server.Start(b.address))
 }
 
 func scriptUnplug(ts *testscript.TestScript, _ bool, args []string) {

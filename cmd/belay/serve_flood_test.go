@@ -64,16 +64,7 @@ func newStreet(t testing.TB, n int) *street {
 		s.heard = append(s.heard, string(body))
 	}))
 	t.Cleanup(hook.Close)
-	var free [2]string // ports, most likely for UDP too
-	for i := range free {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		_, free[i], _ = net.SplitHostPort(l.Addr().String())
-	}
-	s.port, s.metrics = free[0], "127.0.0.1:"+free[1]
+	s.port, s.metrics = strconv.Itoa(freePort(t)), fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	s.play = newPlay(t, crowdLogins+eachDay()+"listen: "+s.metrics+fmt.Sprintf(`
 remotes: {acme: {url: remote.git, elsewhere: true}}
 events: {hold_off: 3s, flood: 100, syslog: {udp: '127.0.0.1:%[1]s', tcp: '127.0.0.1:%[1]s'}}

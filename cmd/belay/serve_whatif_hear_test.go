@@ -9,7 +9,7 @@ import (
 
 func TestWhatCouldNotHearHearsWhenItCan(t *testing.T) {
 	t.Parallel()
-	taken, err := net.ListenPacket("udp", "127.0.0.1:0")
+	taken, err := net.ListenPacket("udp", ownHost()+":0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ func listening(t *testing.T, dir, set string) (*workspace, func(func(watch.Trigg
 func TestAMessageOfADeviceTriggersItsCaptureBeforeAndAfterAReload(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	at := "127.0.0.1:0"
+	at := ownHost() + ":0"
 	for round := range 2 {
 		_, open := listening(t, dir, fmt.Sprintf("events: {syslog: {udp: %q}, hold_off: 100ms}\n", at))
 		triggers := make(chan watch.Trigger, 1)

@@ -44,7 +44,7 @@ func older(t *testing.T, name string) (*play, *box) {
 	}
 	b := &box{dev: &simulator.Device{T: tr, Login: &simulator.Login{User: boxUser, Password: boxPassword}}}
 	b.server = &simulator.Server{Device: b.dev, HostKey: key}
-	if err := b.server.Start("127.0.0.1:0"); err != nil {
+	if err := b.server.Start(ownHost() + ":0"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.server.Close() })

@@ -210,14 +210,9 @@ func TestThoseWhoAskOneServiceShareItsPace(t *testing.T) {
 
 func TestWhatCannotBeReachedSaysWhy(t *testing.T) {
 	t.Parallel()
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone := device(t, closed.Addr().String())
-	closed.Close()
+	gone := device(t, "127.0.0.1:1")
 	d := &Dialer{Keys: &pinned{firstUse: true}, Handshake: 100 * time.Millisecond}
-	_, err = d.Dial(t.Context(), gone, Options{})
+	_, err := d.Dial(t.Context(), gone, Options{})
 	wants(t, err, devices.Unreachable, "nothing listens")
 
 	for _, change := range []func(*devices.Device){

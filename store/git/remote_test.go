@@ -206,7 +206,8 @@ func startSSHD(t *testing.T) sshServer {
 		return path
 	}
 	authorized := write("authorized_keys", string(ssh.MarshalAuthorizedKey(userPublic)))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	const host = "127.102.0.1" // where no other test has its port meanwhile
+	l, err := net.Listen("tcp", host+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +216,7 @@ func startSSHD(t *testing.T) sshServer {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	config := write("sshd_config", fmt.Sprintf("ListenAddress 127.0.0.1\nPort %s\nHostKey %s\nAuthorizedKeysFile %s\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n", port, hostKey, authorized))
+	config := write("sshd_config", fmt.Sprintf("ListenAddress "+host+"\nPort %s\nHostKey %s\nAuthorizedKeysFile %s\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n", port, hostKey, authorized))
 	if err := os.MkdirAll("/run/sshd", 0o755); err != nil && os.Geteuid() == 0 {
 		t.Fatal(err)
 	}
@@ -226,7 +227,7 @@ func startSSHD(t *testing.T) sshServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
-	for range 200 {
+	for range 1500 {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			_ = conn.Close()
