@@ -43,6 +43,7 @@ func (s *Store) Head(ctx context.Context, customer string) (string, error) {
 // other is configs.ErrOffLine.
 func (s *Store) Along(ctx context.Context, customer, from, to string) iter.Seq2[configs.Indexed, error] {
 	return func(yield func(configs.Indexed, error) bool) {
+		yield = heard(yield)
 		if err := s.along(ctx, customer, from, to, func(v configs.Indexed) bool { return yield(v, nil) }); err != nil {
 			yield(configs.Indexed{}, &devices.Error{Kind: devices.KindOf(err), Op: "read history of", Device: customer, Err: err})
 		}

@@ -185,6 +185,7 @@ func (rd *reader) folder(v configs.Version) (plumbing.Hash, error) {
 // History is a device's versions, newest first, under all names it had.
 func (s *Store) History(ctx context.Context, id devices.ID) iter.Seq2[configs.Version, error] {
 	return func(yield func(configs.Version, error) bool) {
+		yield = heard(yield)
 		if err := s.history(ctx, id, func(v configs.Version) bool { return yield(v, nil) }); err != nil {
 			yield(configs.Version{}, &devices.Error{Kind: devices.KindOf(err), Op: "read history of", Device: string(id), Err: err})
 		}

@@ -29,6 +29,7 @@ import (
 // that is torn is an error at the end.
 func (s *Store) Reread(ctx context.Context, customer, after string, open func(sealed []byte) ([]byte, error)) iter.Seq2[Verified, error] {
 	return func(yield func(Verified, error) bool) {
+		yield = heard(yield)
 		err := s.reread(ctx, customer, after, open, func(v Verified) bool { return yield(v, nil) })
 		if err != nil {
 			yield(Verified{}, fmt.Errorf("read the history of %s again: %w", customer, err))
@@ -166,11 +167,12 @@ const stretch = 4 << 20
 // names and from the one behind after on; then HEAD and what another git left loose.
 func (s *Store) RereadPacks(ctx context.Context, customer, after string) iter.Seq2[Part, error] {
 	return func(yield func(Part, error) bool) {
+		yield = heard(yield)
 		r, err := s.repo(customer)
 		if err == nil {
 			err = r.rereadPacks(ctx, after, func(p Part) bool { return yield(p, nil) })
 		}
-		if err != nil && !errors.Is(err, errEnded) {
+		if err != nil {
 			yield(Part{}, fmt.Errorf("read the packs of %s again: %w", customer, err))
 		}
 	}
@@ -178,6 +180,16 @@ func (s *Store) RereadPacks(ctx context.Context, customer, after string) iter.Se
 
 // errEnded says that nobody wants to hear more.
 var errEnded = errors.New("ended")
+
+// heard is yield as long as somebody listens. After that, which may be in the
+// middle of anything, nothing is told any more, not even an error.
+func heard[T any](yield func(T, error) bool) func(T, error) bool {
+	over := false
+	return func(v T, err error) bool {
+		over = over || !yield(v, err)
+		return !over
+	}
+}
 
 func (r *repo) rereadPacks(ctx context.Context, after string, yield func(Part) bool) error {
 	if ok, err := r.exists(); !ok || err != nil {
@@ -208,14 +220,13 @@ func (r *repo) rereadPacks(ctx context.Context, after string, yield func(Part) b
 			read += n
 			return yield(Part{Bytes: n, Through: float64(read) / float64(max(all, 1))})
 		}, &index)
-		if ctx.Err() != nil {
+		switch {
+		case errors.Is(err, errEnded):
+			return err
+		case ctx.Err() != nil:
 			return ctx.Err()
-		}
-		if errors.Is(err, errEnded) || r.replaced(stem) {
-			if err != nil && errors.Is(err, errEnded) {
-				return err
-			}
-			continue // by maintenance, in this moment
+		case r.replaced(stem): // by maintenance, in this moment
+			continue
 		}
 		problem(err)
 		n, err := r.rereadIndex(stem, index)

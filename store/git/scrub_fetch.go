@@ -28,9 +28,9 @@ import (
 // could not be told. Where no remote is set up, or it has nothing, there is no part.
 func (s *Store) RereadRemote(ctx context.Context, customer string) iter.Seq2[Part, error] {
 	return func(yield func(Part, error) bool) {
+		yield = heard(yield)
 		part, err := s.rereadRemote(ctx, customer, func(p Part) bool { return yield(p, nil) })
 		switch {
-		case errors.Is(err, errEnded):
 		case err != nil:
 			yield(Part{}, fmt.Errorf("fetch what the remote of %s holds: %w", customer, err))
 		case part.Name != "":

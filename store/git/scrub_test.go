@@ -71,6 +71,39 @@ func TestRereadTakesVersionsFromTheOldestOnAndNewOnesInTheirTurn(t *testing.T) {
 	}
 }
 
+// Whoever asked is stopped in the middle of the first thing that is told, and goes.
+func TestWhoHasGoneIsToldNothingMore(t *testing.T) {
+	t.Parallel()
+	for name, listen := range map[string]func(ctx context.Context, s *Store, gone func()){
+		"versions": func(ctx context.Context, s *Store, gone func()) { leave(s.Reread(ctx, "acme", "", unsealed), gone) },
+		"packs":    func(ctx context.Context, s *Store, gone func()) { leave(s.RereadPacks(ctx, "acme", ""), gone) },
+		"remote":   func(ctx context.Context, s *Store, gone func()) { leave(s.RereadRemote(ctx, "acme"), gone) },
+		"verify":   func(ctx context.Context, s *Store, gone func()) { leave(s.Verify(ctx, "acme", 1, 0, unsealed), gone) },
+		"along":    func(ctx context.Context, s *Store, gone func()) { leave(s.Along(ctx, "acme", "", ""), gone) },
+		"history":  func(ctx context.Context, s *Store, gone func()) { leave(s.History(ctx, "acme/sw-0"), gone) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := mirrored(t, true)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			told := false
+			listen(ctx, s, func() { told = true; cancel() })
+			if !told {
+				t.Error("nothing was told")
+			}
+		})
+	}
+}
+
+// leave listens to one thing.
+func leave[T any](seq iter.Seq2[T, error], gone func()) {
+	for range seq {
+		gone()
+		return
+	}
+}
+
 // found are the problems of whatever was read, by what has them.
 func found[T any](seq iter.Seq2[T, error], of func(T) (string, []string)) (problems []string) {
 	for v, err := range seq {

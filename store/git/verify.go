@@ -38,6 +38,7 @@ type Verified struct {
 // and a tag without its version stands in the place of one. An error means that the chain itself cannot be read any further.
 func (s *Store) Verify(ctx context.Context, customer string, share, offset float64, open func(sealed []byte) ([]byte, error)) iter.Seq2[Verified, error] {
 	return func(yield func(Verified, error) bool) {
+		yield = heard(yield)
 		err := s.verify(ctx, customer, share, offset, open, func(v Verified) bool { return yield(v, nil) })
 		if err != nil {
 			yield(Verified{}, fmt.Errorf("verify the history of %s: %w", customer, err))
