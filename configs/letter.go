@@ -39,7 +39,7 @@ type Letter struct {
 	By       Person
 	Put      time.Time
 
-	Due   time.Time // not to be tried before
+	Due   time.Time // not to be tried before; see FarAhead
 	Tries int
 	Began time.Time // when it was last sent without a clear answer: it may be there. Zero: it is not
 	Error string    // of the last try; empty once proven
@@ -93,6 +93,19 @@ type Outbox interface {
 	// Letters are those that f chooses: urgent ones first, then by Due, then
 	// by ID.
 	Letters(ctx context.Context, f LetterFilter) iter.Seq2[Letter, error]
+}
+
+// FarAhead is further ahead than any letter is put off, or taken in hand. What
+// seems to be was written before the clock was set back: the letter is due, and in
+// nobody's hands.
+const FarAhead = 24 * time.Hour
+
+// never is the first year in which a letter is due that is not to be tried again.
+const never = 2262
+
+// IsDue tells whether a letter may be tried at a time.
+func (l Letter) IsDue(at time.Time) bool {
+	return !l.Due.After(at) || l.Due.After(at.Add(FarAhead)) && l.Due.Year() < never
 }
 
 // A LetterFilter chooses letters; zero fields choose all.

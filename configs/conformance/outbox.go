@@ -27,6 +27,7 @@ func Outbox(t *testing.T, open func(t *testing.T, now func() time.Time) (configs
 		"one letter is in one hand":                   oneHand,
 		"of many at once one gets it":                 claimedAtOnce,
 		"a lease that has ended is lost":              leaseEnds,
+		"a clock that was set back holds nothing up":  clockSetBack,
 		"a renewed lease goes on":                     leaseRenewed,
 		"who let go has nothing in hand":              letGo,
 		"who only read it cannot save it":             onlyRead,

@@ -80,6 +80,30 @@ func leaseEnds(t *testing.T, o office) {
 	}
 }
 
+// What was written by a clock that was a year ahead holds nothing up.
+func clockSetBack(t *testing.T, o office) {
+	ids := []int64{o.put(t, letter("acme/fw-hq", "v1"))[0].ID, o.put(t, letter("acme/fw-hq", "v2"))[0].ID}
+	const year = 365 * 24 * time.Hour
+	o.clock.forward(year)
+	killed, late := o.claim(t, ids[0]), o.claim(t, ids[1])
+	late.Due, late.Lease = o.clock.now().Add(time.Minute), ""
+	if err := o.Save(t.Context(), late); err != nil {
+		t.Fatal(err)
+	}
+	o.clock.forward(5*time.Minute - year)
+	if due := all(t, o.Letters(t.Context(), configs.LetterFilter{DueBy: o.clock.now()})); len(due) != 2 || due[0].Lease+due[1].Lease != "" {
+		t.Errorf("due and in nobody's hands: %+v, want both", due)
+	}
+	if next := o.claim(t, ids[0]); next.Claim == killed.Claim {
+		t.Errorf("in the hands of a process that was killed: %+v", next)
+	}
+	wantLost(t, "save into another's hands", o.Save(t.Context(), killed))
+	o.clock.forward(-time.Hour) // set back a little: a lease may well last so long
+	if _, ok, err := o.Claim(t.Context(), ids[0], at(59)); ok || err != nil {
+		t.Errorf("a second hand took it: %t, error %v", ok, err)
+	}
+}
+
 func leaseRenewed(t *testing.T, o office) {
 	id := o.put(t, letter("acme/fw-hq", "v1"))[0].ID
 	l := o.claim(t, id)

@@ -168,13 +168,18 @@ func (o *Outbox) Save(ctx context.Context, l configs.Letter, events ...configs.E
 
 // mine is the letter as it stands, if l's claim to it still holds.
 func (o *Outbox) mine(l configs.Letter) (*posted, error) {
-	if l.ID < 1 || l.ID > int64(len(o.letters)) || l.Claim == "" || o.letters[l.ID-1].Lease != l.Claim || !o.inHand(o.letters[l.ID-1]) {
+	if l.ID < 1 || l.ID > int64(len(o.letters)) || l.Claim == "" || o.letters[l.ID-1].Lease != l.Claim || !o.lasts(o.letters[l.ID-1]) {
 		return nil, fmt.Errorf("letter %d: %w", l.ID, configs.ErrLeaseLost)
 	}
 	return &o.letters[l.ID-1], nil
 }
 
 func (o *Outbox) inHand(p posted) bool {
+	return o.lasts(p) && (o.Now == nil || !p.until.After(o.Now().Add(configs.FarAhead)))
+}
+
+// lasts tells that the lease of whoever has p in hand has not ended.
+func (o *Outbox) lasts(p posted) bool {
 	return p.Lease != "" && (o.Now == nil || p.until.After(o.Now()))
 }
 
@@ -224,7 +229,7 @@ func chooses(f configs.LetterFilter, l configs.Letter) bool {
 	return (f.To == "" || l.To == f.To) && (f.Customer == "" || l.Customer == f.Customer) && (f.Device == "" || l.Device == f.Device) &&
 		(f.Version == "" || l.Version == f.Version) && (f.Change == "" || l.Change == f.Change) &&
 		(!f.Waiting || waiting) &&
-		(f.DueBy.IsZero() || waiting && !l.Due.After(f.DueBy) && l.Lease == "") &&
+		(f.DueBy.IsZero() || waiting && l.IsDue(f.DueBy) && l.Lease == "") &&
 		(!f.Hanging || !waiting && l.Removed.IsZero())
 }
 

@@ -15,6 +15,7 @@ const (
 	soon    = 30 * time.Second // doubled with each try
 	later   = 15 * time.Minute // the most of that, and where the key was refused
 	someday = 6 * time.Hour    // where nothing helps but a person
+	asked   = time.Hour        // the most that a system's own wish is heeded; it may wish again then
 )
 
 // A remote error came from the system, not from here.
@@ -79,9 +80,10 @@ func (o *Office) wait(err error, tries int) time.Duration {
 	case d == nil:
 		return o.doubled(tries)
 	case d.Why == configs.Unauthorized:
-		return max(later, d.After)
+		return max(later, min(d.After, asked))
 	case d.Why == configs.Busy && d.After > 0:
-		return d.After + o.jitter(d.After)
+		after := min(d.After, asked)
+		return after + o.jitter(after)
 	case d.Why == configs.Busy:
 		return o.doubled(tries)
 	}

@@ -43,6 +43,7 @@ func TestWhatWasSentWithoutAnAnswerIsLookedForBeforeItIsSentAgain(t *testing.T) 
 		"it arrives within its time":   {[]memory.Trouble{{Err: errLost, Late: 2 * time.Minute}}, []time.Duration{time.Minute, 90 * time.Second}, 1, 3, 1},
 		"it never arrives":             {[]memory.Trouble{{Err: errLost}}, []time.Duration{time.Minute, time.Minute, 61 * time.Second}, 2, 4, 1},
 		"it arrives but is not listed": {[]memory.Trouble{{Late: time.Minute}}, []time.Duration{time.Second, 2 * time.Minute}, 1, 3, 1},
+		"the clock is set back a year": {[]memory.Trouble{{Err: errLost}}, []time.Duration{-365 * 24 * time.Hour, 4 * time.Minute}, 2, 3, 1},
 		"it is refused the second time": { // what was sent first may still be there: it is looked for before the third
 			[]memory.Trouble{{Err: errLost, Late: 10 * time.Minute}, busy}, []time.Duration{4 * time.Minute, 7 * time.Minute}, 2, 3, 1},
 	} {

@@ -126,6 +126,9 @@ func (o *Office) hang(ctx context.Context, p Place, l *configs.Letter) ([]config
 	if !l.Began.IsZero() && (item.ID != l.Item.ID || item.Organization != l.Item.Organization) {
 		l.Began = time.Time{} // where it was sent to is gone, and the device has another item by now
 	}
+	if now := o.Now(); l.Began.After(now) {
+		l.Began = now // the clock was set back since: it was sent by now
+	}
 	if !l.Began.IsZero() {
 		// It may be there: sent once more it would hang there twice.
 		if all, err := o.prove(ctx, p, l, item, ""); all != nil || err != nil {

@@ -60,7 +60,7 @@ func (r *run) work(ctx context.Context, name string, queue <-chan int64) {
 			return
 		}
 		// Somebody else may have tried it since the list was made.
-		_, ok, err := o.deliver(ctx, id, func(l configs.Letter) bool { return !l.Due.After(r.due) })
+		_, ok, err := o.deliver(ctx, id, func(l configs.Letter) bool { return l.IsDue(r.due) })
 		if !ok && err != nil && !errors.Is(err, ctx.Err()) {
 			r.stop(err)
 			return

@@ -225,6 +225,7 @@ func TestWhatCannotArriveIsPendingWithAHint(t *testing.T) {
 	}{
 		"busy":           {declined(configs.Busy), "belay docs queue", 30 * time.Second},
 		"busy for long":  {&configs.Declined{Why: configs.Busy, After: 7 * time.Minute, Err: errors.New("later")}, "belay docs queue", 7 * time.Minute},
+		"busy for ever":  {&configs.Declined{Why: configs.Busy, After: 100 * 24 * time.Hour, Err: errors.New("later")}, "belay docs queue", time.Hour},
 		"key refused":    {declined(configs.Unauthorized), "key", 15 * time.Minute},
 		"too large":      {declined(configs.TooLarge), "by hand", 6 * time.Hour},
 		"invalid":        {declined(configs.Invalid), "belay docs queue", 6 * time.Hour},

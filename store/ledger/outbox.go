@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"strings"
 	"time"
 
@@ -107,8 +108,8 @@ func (l *Ledger) Claim(ctx context.Context, id int64, until time.Time) (p config
 		if err != nil {
 			return err
 		}
-		p, err = scanLetter(tx.QueryRowContext(ctx, "UPDATE letters SET lease = ?, lease_ends = ? WHERE id = ? AND lease_ends <= ? RETURNING "+letterColumns,
-			lease, nanos(until), id, now), 0) // 0: the caller sees the lease
+		p, err = scanLetter(tx.QueryRowContext(ctx, "UPDATE letters SET lease = ?, lease_ends = ? WHERE id = ? AND (lease_ends <= ? OR lease_ends > ?) RETURNING "+letterColumns,
+			lease, nanos(until), id, now, now+int64(configs.FarAhead)), 0) // 0: the caller sees the lease
 		if ok = err == nil; errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -196,12 +197,21 @@ func (l *Ledger) Letters(ctx context.Context, f configs.LetterFilter) iter.Seq2[
 	}
 }
 
-func (l *Ledger) letters(ctx context.Context, f configs.LetterFilter) (_ []configs.Letter, err error) {
+func (l *Ledger) letters(ctx context.Context, f configs.LetterFilter) ([]configs.Letter, error) {
 	now, err := l.now(ctx, l.read)
 	if err != nil {
 		return nil, err
 	}
-	query, args := chooseLetters(f, now)
+	letters, err := l.chosen(ctx, f, 0, nanos(f.DueBy), now)
+	if err != nil || f.DueBy.IsZero() {
+		return letters, err
+	}
+	far, err := l.chosen(ctx, f, nanos(f.DueBy.Add(configs.FarAhead))+1, math.MaxInt64-1, now)
+	return append(letters, far...), err
+}
+
+func (l *Ledger) chosen(ctx context.Context, f configs.LetterFilter, from, to, now int64) (_ []configs.Letter, err error) {
+	query, args := chooseLetters(f, from, to, now)
 	rows, err := l.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -219,8 +229,9 @@ func (l *Ledger) letters(ctx context.Context, f configs.LetterFilter) (_ []confi
 }
 
 // chooseLetters is worded so that the indexes serve: they are partial, and one
-// letter in ten thousand may be due.
-func chooseLetters(f configs.LetterFilter, now int64) (query string, args []any) {
+// letter in ten thousand may be due. Where f wants those that are, from and to are
+// when.
+func chooseLetters(f configs.LetterFilter, from, to, now int64) (query string, args []any) {
 	var where []string
 	choose := func(condition string, arg ...any) {
 		where, args = append(where, condition), append(args, arg...)
@@ -244,7 +255,7 @@ func chooseLetters(f configs.LetterFilter, now int64) (query string, args []any)
 		choose("proven = 0")
 	}
 	if !f.DueBy.IsZero() {
-		choose("urgent IN (0, 1) AND due <= ? AND lease_ends <= ?", nanos(f.DueBy), now)
+		choose("urgent IN (0, 1) AND due BETWEEN ? AND ? AND (lease_ends <= ? OR lease_ends > ?)", from, to, now, now+int64(configs.FarAhead))
 	}
 	if f.Hanging {
 		choose("proven <> 0 AND removed = 0")
@@ -256,7 +267,7 @@ func chooseLetters(f configs.LetterFilter, now int64) (query string, args []any)
 	return query + " ORDER BY urgent DESC, due, id", args
 }
 
-// scanLetter reads one row; a lease that has ended by now is none.
+// scanLetter reads one row; a lease that has ended by now, if that is not 0, is none.
 func scanLetter(row interface{ Scan(...any) error }, now int64) (configs.Letter, error) {
 	var p configs.Letter
 	var put, due, began, proven, removed, ends int64
@@ -274,7 +285,7 @@ func scanLetter(row interface{ Scan(...any) error }, now int64) (configs.Letter,
 		return configs.Letter{}, err
 	}
 	p.Put, p.Due, p.Began, p.Proven, p.Removed = moment(put), moment(due), moment(began), moment(proven), moment(removed)
-	if ends <= now {
+	if now > 0 && (ends <= now || ends > now+int64(configs.FarAhead)) {
 		p.Lease = ""
 	}
 	return p, nil

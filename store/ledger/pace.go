@@ -51,11 +51,11 @@ const (
 )
 
 // takeTurn lets the account send now and returns 0, or tells how long to wait
-// before asking again, and what of a Pause is left. It is the generic cell rate algorithm: next is when the
-// account will have rested fully, each request moves it on, and it may lie burst
-// requests ahead. It is further ahead only where the clock was put back: then it
-// is brought near, or the account would wait for the clock to catch up. So it is
-// with a Pause that is further ahead than any may be.
+// before asking again, and what of a Pause is left. It is the generic cell rate
+// algorithm: next is when the account will have rested fully, each request moves
+// it on, and it may lie burst requests ahead. It is further ahead only where the
+// clock was put back: then it is brought near, or the account would wait for the
+// clock to catch up; and a Pause further ahead than any may be is none any more.
 func (l *Ledger) takeTurn(ctx context.Context, account string, each, burst int64) (wait, held time.Duration, err error) {
 	err = l.write.do(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		wait, held = 0, 0 // anew at each try

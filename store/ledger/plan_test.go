@@ -36,15 +36,15 @@ func TestLettersAreFoundByAnIndex(t *testing.T) {
 	l := open(t, t.TempDir())
 	due := time.Date(2026, 3, 14, 2, 0, 0, 0, time.UTC)
 	for want, f := range map[string]configs.LetterFilter{
-		"USING INDEX letters_due (urgent=? AND due<?)":                 {Waiting: true, DueBy: due},
-		"USING INDEX letters_due_to (system=? AND urgent=? AND due<?)": {To: "itglue", Waiting: true, DueBy: due},
-		"USING INDEX letters_hanging (device=? AND system=?)":          {To: "itglue", Device: "acme/fw-hq", Hanging: true},
-		"USING INDEX letters_change (change=?)":                        {Change: "T1"},
-		"USING INDEX letters_version (version=?)":                      {Version: "v1"},
-		"USING INDEX letters_customer (customer=?)":                    {Customer: "acme"},
+		"USING INDEX letters_due (urgent=? AND due>? AND due<?)":                 {Waiting: true, DueBy: due},
+		"USING INDEX letters_due_to (system=? AND urgent=? AND due>? AND due<?)": {To: "itglue", Waiting: true, DueBy: due},
+		"USING INDEX letters_hanging (device=? AND system=?)":                    {To: "itglue", Device: "acme/fw-hq", Hanging: true},
+		"USING INDEX letters_change (change=?)":                                  {Change: "T1"},
+		"USING INDEX letters_version (version=?)":                                {Version: "v1"},
+		"USING INDEX letters_customer (customer=?)":                              {Customer: "acme"},
 		"(device=?)": {Device: "acme/fw-hq"},
 	} {
-		query, args := chooseLetters(f, 1)
+		query, args := chooseLetters(f, 0, 1, 1)
 		if got := plan(t, l, query, args...); !strings.Contains(got, want) || strings.Contains(got, "SCAN") {
 			t.Errorf("%+v: got %s, want %s", f, got, want)
 		}

@@ -148,19 +148,18 @@ func shut(req *http.Request) {
 }
 
 // retryAfter is how long an answer asks to wait, in seconds or as a date, which
-// is compared with the answer's own: the two clocks need not agree. Whoever asks
-// for more than an hour is asked again after one.
+// is compared with the answer's own: the two clocks need not agree.
 func retryAfter(resp *http.Response) (time.Duration, bool) {
 	said := strings.TrimSpace(resp.Header.Get("Retry-After"))
-	if n, err := strconv.Atoi(said); err == nil && n >= 0 {
-		return time.Duration(min(n, 3600)) * time.Second, true
+	if n, err := strconv.Atoi(said); err == nil && n >= 0 && n < 7*24*3600 {
+		return time.Duration(n) * time.Second, true
 	}
 	until, err := http.ParseTime(said)
 	now, err2 := http.ParseTime(resp.Header.Get("Date"))
 	if err != nil || err2 != nil {
 		return 0, false
 	}
-	return min(max(0, until.Sub(now)), time.Hour), true
+	return max(0, until.Sub(now)), true
 }
 
 // bare is err without the URL that net/http puts around it.
