@@ -223,10 +223,17 @@ func (w *watchHerd) asks() {
 	}
 }
 
-// hears sends what devices and strangers say.
+// hostOf is the address that a device speaks from.
+func (w *watchHerd) hostOf(name string) string {
+	host, _, _ := net.SplitHostPort(w.boxes[name].address)
+	return host
+}
+
+// hears sends what a device says, or somebody in its place.
 func (w *watchHerd) hears(messages ...string) {
 	w.t.Helper()
-	c, err := net.Dial("udp", w.syslog)
+	from := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(w.hostOf("globex/sw"))}}
+	c, err := from.DialContext(w.t.Context(), "udp", w.syslog)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -240,7 +247,7 @@ func (w *watchHerd) hears(messages ...string) {
 
 func (w *watchHerd) traps2c(community string) {
 	w.t.Helper()
-	trap := exec.CommandContext(w.t.Context(), part(w.t.(*testing.T), "snmptrap", "snmp"), "-v2c", "-c", community, w.traps, "", "1.3.6.1.4.1.9.9.43.2.0.1")
+	trap := exec.CommandContext(w.t.Context(), part(w.t.(*testing.T), "snmptrap", "snmp"), "-v2c", "-c", community, "--clientaddr="+w.hostOf("globex/sw"), w.traps, "", "1.3.6.1.4.1.9.9.43.2.0.1")
 	if out, err := trap.CombinedOutput(); err != nil {
 		w.t.Fatalf("snmptrap: %v\n%s", err, out)
 	}
