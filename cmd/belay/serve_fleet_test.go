@@ -315,7 +315,12 @@ func begin(p *play, ahead time.Duration, args ...string) *duty {
 		_ = leash.Close()
 		close(d.dead)
 	}()
-	p.t.Cleanup(func() { d.kill() })
+	p.t.Cleanup(func() {
+		d.kill()
+		if _, fault, ok := strings.Cut(d.log(), "a fault in Belay itself"); ok {
+			p.t.Errorf("a fault in Belay itself: %.4000s", fault)
+		}
+	})
 	return d
 }
 

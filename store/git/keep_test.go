@@ -49,16 +49,29 @@ func TestWhatWePackIsNoPackOfAnotherGit(t *testing.T) {
 			if err := os.CopyFS(beside, os.DirFS(r.dir)); err != nil {
 				t.Fatal(err)
 			}
+			s := open(t, t.TempDir())
+			twin, err := s.repo("acme") // another Belay's, of the same history
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.CopyFS(twin.dir, os.DirFS(r.dir)); err != nil {
+				t.Fatal(err)
+			}
 			git(t, "--git-dir", beside, "repack", "-ad", "--quiet")
 			theirs, err := filepath.Glob(filepath.Join(beside, "objects", "pack", "*.pack"))
 			if err != nil || len(theirs) != 1+stay {
 				t.Fatal(theirs, err)
 			}
-			rep, err := r.maintain(t.Context(), "git", func(packs map[string]os.FileInfo) []string {
-				return slices.Sorted(maps.Keys(packs))[stay:]
-			})
-			if err != nil || rep.Skipped != "" || rep.Left != 1+stay {
-				t.Fatal(rep, err)
+			for _, r := range []*repo{r, twin} {
+				rep, err := r.maintain(t.Context(), "git", func(packs map[string]os.FileInfo) []string {
+					return slices.Sorted(maps.Keys(packs))[stay:]
+				})
+				if err != nil || rep.Skipped != "" || rep.Left != 1+stay {
+					t.Fatal(rep, err)
+				}
+			}
+			if a, b := newest(t, packs, kept[0]), newest(t, filepath.Join(twin.dir, "objects", "pack"), kept[0]); a.PackfileChecksum == b.PackfileChecksum {
+				t.Error("what tells our pack from others is the same each time")
 			}
 			mine, other := newest(t, packs, kept[0]), newest(t, filepath.Dir(theirs[0]), kept[0])
 			if mine.PackfileChecksum == other.PackfileChecksum {
