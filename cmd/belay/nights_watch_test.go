@@ -195,17 +195,21 @@ func (m *month) holds() held {
 	return held{s.HeapAlloc, runtime.NumGoroutine(), len(files)}
 }
 
+// pooled are the files of connections to the ledger that may have been opened since:
+// as many are read with at once as are wanted. One lost a night would be 25.
+const pooled = 3 * 2
+
 // settles waits until the process holds no more than it did.
 func (m *month) settles(first held) {
 	m.t.Helper()
 	var now held
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		now = m.holds()
-		if now.goroutines <= first.goroutines+2 && now.files <= first.files+2 {
+		if now.goroutines <= first.goroutines+2 && now.files <= first.files+2+pooled {
 			return
 		}
 	}
-	m.t.Errorf("after 30 nights %d goroutines and %d files are open, after two it was %d and %d", now.goroutines, now.files, first.goroutines, first.files)
+	m.t.Errorf("after 30 nights %d goroutines and %d files are open, after five it was %d and %d", now.goroutines, now.files, first.goroutines, first.files)
 }
 
 // remove takes a device out of the inventory, as somebody with an editor does.

@@ -61,7 +61,7 @@ func (s *server) hide() {
 }
 
 func (s *server) showAt(ctx context.Context, at string) (stop func(), err error) {
-	l, err := net.Listen("tcp", at)
+	l, err := devices.Listen(ctx, func() (net.Listener, error) { return net.Listen("tcp", at) })
 	if err != nil {
 		return nil, err
 	}

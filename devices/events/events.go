@@ -125,7 +125,7 @@ func Open(ctx context.Context, e Ears) (l *Listeners, err error) {
 
 func (l *Listeners) datagrams(ctx context.Context, what, at string, take func(netip.AddrPort, []byte)) (net.PacketConn, error) {
 	var c net.ListenConfig
-	socket, err := c.ListenPacket(ctx, "udp", at)
+	socket, err := devices.Listen(ctx, func() (net.PacketConn, error) { return c.ListenPacket(ctx, "udp", at) })
 	if err != nil {
 		return nil, taken(what, at, err)
 	}
@@ -138,7 +138,7 @@ func (l *Listeners) datagrams(ctx context.Context, what, at string, take func(ne
 
 func (l *Listeners) stream(ctx context.Context, at string, secure *tls.Config) error {
 	var c net.ListenConfig
-	s, err := c.Listen(ctx, "tcp", at)
+	s, err := devices.Listen(ctx, func() (net.Listener, error) { return c.Listen(ctx, "tcp", at) })
 	if err != nil {
 		return taken("syslog", at, err)
 	}

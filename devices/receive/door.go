@@ -99,7 +99,7 @@ func portOf(a net.Addr) int {
 }
 
 func (r *Receiver) openTFTP(at string) (int, func(), error) {
-	conn, err := net.ListenPacket("udp", at)
+	conn, err := devices.Listen(context.Background(), func() (net.PacketConn, error) { return net.ListenPacket("udp", at) })
 	if err != nil {
 		return 0, nil, err
 	}

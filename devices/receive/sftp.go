@@ -16,6 +16,8 @@ import (
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
+
+	"belay/devices"
 )
 
 func (r *Receiver) openSFTP(at string) (int, func(), error) {
@@ -28,7 +30,7 @@ func (r *Receiver) openSFTP(at string) (int, func(), error) {
 			return 0, nil, err
 		}
 	}
-	listener, err := net.Listen("tcp", at)
+	listener, err := devices.Listen(context.Background(), func() (net.Listener, error) { return net.Listen("tcp", at) })
 	if err != nil {
 		return 0, nil, err
 	}

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"cmp"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"sync"
 
 	"github.com/gosnmp/gosnmp"
+
+	"belay/devices"
 )
 
 // An Agent answers SNMP v2c (Get, GetNext, GetBulk) from the transcript's snmp
@@ -35,7 +38,7 @@ type Agent struct {
 
 // Start listens on a UDP address such as 127.12.0.5:1161; port 0 takes a free one.
 func (a *Agent) Start(address string) error {
-	conn, err := net.ListenPacket("udp", address)
+	conn, err := devices.Listen(context.Background(), func() (net.PacketConn, error) { return net.ListenPacket("udp", address) })
 	if err != nil {
 		return fmt.Errorf("answer SNMP for %s: %w", a.Device.T.Name, err)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"sync"
+
+	"belay/devices"
 )
 
 // A service is what listens for a device: that which every kind of server here
@@ -27,7 +29,7 @@ func (s *service) begin(at net.Addr, shut func() error) {
 // accept listens on TCP and serves each connection by itself. A device that is
 // ordered to be unreachable takes an address and leaves it.
 func (s *service) accept(d *Device, address string, connection func(net.Conn)) error {
-	listener, err := net.Listen("tcp", address)
+	listener, err := listen(address)
 	if err != nil {
 		return fmt.Errorf("serve %s: %w", d.T.Name, err)
 	}
@@ -45,6 +47,11 @@ func (s *service) accept(d *Device, address string, connection func(net.Conn)) e
 		}
 	})
 	return nil
+}
+
+// listen opens a TCP address, which a device that was switched off may have had.
+func listen(address string) (net.Listener, error) {
+	return devices.Listen(context.Background(), func() (net.Listener, error) { return net.Listen("tcp", address) })
 }
 
 // Address is host:port; empty before Start.

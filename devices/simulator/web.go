@@ -65,7 +65,7 @@ func (s *WebServer) Start(address string) error {
 		}
 		s.Certificate = c
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := listen(address)
 	if err != nil {
 		return fmt.Errorf("serve %s: %w", s.Device.T.Name, err)
 	}

@@ -1,0 +1,27 @@
+package devices
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"time"
+)
+
+// Listen opens an address, and tries again for a moment where it is taken. It may
+// have been ours until just now: a child process that is being started holds what
+// its parent closes until it executes its program.
+func Listen[T any](ctx context.Context, open func() (T, error)) (T, error) {
+	for end := time.Now().Add(listenAgain); ; {
+		l, err := open()
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(end) {
+			return l, err
+		}
+		select {
+		case <-ctx.Done():
+			return l, err
+		case <-time.After(listenAgain / 50):
+		}
+	}
+}
+
+const listenAgain = time.Second
