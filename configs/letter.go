@@ -98,7 +98,7 @@ type Outbox interface {
 // FarAhead is further ahead than any letter is put off, or taken in hand. What
 // seems to be was written before the clock was set back: the letter is due, and in
 // nobody's hands.
-const FarAhead = 24 * time.Hour
+const FarAhead = 7 * time.Hour
 
 // never is the first year in which a letter is due that is not to be tried again.
 const never = 2262

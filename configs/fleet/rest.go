@@ -36,10 +36,10 @@ func DeviceKey(id devices.ID) string { return "device " + string(id) }
 // SiteKey names the rest of a site, which is named as devices.Device.SiteKey does.
 func SiteKey(site string) string { return "site " + site }
 
-// active tells whether it still rests. A clock that was far ahead when the login
-// was refused does not make it rest for ever.
+// active tells whether it still rests. A clock that was ahead when the login was
+// refused does not make it rest for longer than it would.
 func (r Rest) active(now time.Time) bool {
-	return now.Before(r.Until) && r.Until.Sub(now) <= 2*r.Until.Sub(r.Since)
+	return now.Before(r.Until) && !r.Since.After(now.Add(time.Hour))
 }
 
 // Resting is the cause of a result that was given without a reading.

@@ -302,6 +302,8 @@ func TestAClockThatWasSetBackMakesNothingRestForEver(t *testing.T) {
 	w.want("a year before", w.night(), "hq-1 depot-0 hq-2 hq-3 hq-0 / ")
 	w.clock.pass(-time.Hour)
 	w.want("an hour before", w.night(), "hq-1 depot-0 hq-2 hq-3 / hq-0")
+	w.clock.pass(-10 * time.Hour)
+	w.want("half a day before", w.rests(), "")
 }
 
 func TestADamagedMarkIsTold(t *testing.T) {

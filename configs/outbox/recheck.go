@@ -107,7 +107,6 @@ func (o *Office) recheck(ctx context.Context, it bough) ([]Recheck, error) {
 	if err := d.rests(o.Now()); err != nil {
 		return nil, err
 	}
-	began := o.Now()
 	all, err := p.System.Attached(ctx, first.Item)
 	err = overThere(err)
 	d.outcome(o, err)
@@ -122,7 +121,7 @@ func (o *Office) recheck(ctx context.Context, it bough) ([]Recheck, error) {
 	for _, l := range it.letters {
 		problem, err := o.problem(ctx, p, l, all)
 		if err == nil && problem != "" {
-			problem, err = o.lost(ctx, l, began, problem)
+			problem, err = o.lost(ctx, l, problem)
 		}
 		if err != nil {
 			return nil, err
@@ -177,8 +176,8 @@ func (o *Office) problem(ctx context.Context, p Place, l configs.Letter, all []c
 }
 
 // lost takes back that a letter has arrived, so that it is sent again. One that
-// was proven or taken down since the item was listed is as it should be.
-func (o *Office) lost(ctx context.Context, was configs.Letter, listed time.Time, problem string) (string, error) {
+// was proven or taken down since it was read is as it should be.
+func (o *Office) lost(ctx context.Context, was configs.Letter, problem string) (string, error) {
 	l, ok, err := o.Outbox.Claim(ctx, was.ID, o.Now().Add(lease))
 	if err != nil {
 		return "", err
@@ -186,7 +185,7 @@ func (o *Office) lost(ctx context.Context, was configs.Letter, listed time.Time,
 	if !ok {
 		return "", &resting{o.Now().Add(lease), errTaken} // tidied or sent in this moment
 	}
-	if l.Proven.IsZero() || !l.Removed.IsZero() || l.Proven.After(listed) {
+	if !l.Proven.Equal(was.Proven) || !l.Removed.IsZero() {
 		return "", o.release(ctx, &l)
 	}
 	e := o.unattached(l, l.Attachment, problem)

@@ -37,7 +37,7 @@ func (o *Office) tidy(ctx context.Context, d *dock, l configs.Letter, all []conf
 			mine = append(mine, h)
 		}
 	}
-	slices.SortFunc(mine, func(a, b configs.Letter) int { return cmp.Or(a.Put.Compare(b.Put), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(mine, func(a, b configs.Letter) int { return cmp.Compare(a.ID, b.ID) }) // clocks are set back
 	for _, h := range mine {
 		o.single(ctx, remover, h, all)
 	}
