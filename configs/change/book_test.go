@@ -294,7 +294,7 @@ func TestNothingIsAddedToAClosedChange(t *testing.T) { // 0.17
 			t.Errorf("%s: %v (%s)", name, err, devices.HintOf(err))
 		}
 	}
-	if d := cmp.Diff(closed, s.get(c)); d != "" || closed.State(noon, s.policy) != change.Closed {
+	if d := cmp.Diff(closed, s.get(c), cmp.AllowUnexported(change.Change{})); d != "" || closed.State(noon, s.policy) != change.Closed {
 		t.Error(d)
 	}
 }

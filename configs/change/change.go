@@ -61,6 +61,11 @@ type Change struct {
 	Notices     []Notice     `json:"notices,omitempty"`
 	Receipts    []Posted     `json:"receipts,omitempty"`
 	Closing     *Closing     `json:"closing,omitempty"`
+
+	// What came before what stands in the order of the ledger alone: clocks are set back.
+	posted int  // receipts that were posted before the last fact that a receipt must tell
+	gated  bool // the gate had been open before the succession
+	words  int  // attests before the succession
 }
 
 // The phases of a capture.

@@ -21,35 +21,6 @@ type Lack struct {
 	Receipt bool // it is the receipt
 }
 
-// Settled is when the last fact that a receipt must tell was recorded. A receipt
-// that was made before it tells too little.
-func (c Change) Settled() time.Time {
-	last := c.At
-	later := func(t time.Time) {
-		if t.After(last) {
-			last = t
-		}
-	}
-	for _, k := range c.Captures {
-		later(k.At)
-	}
-	for _, a := range c.Attests {
-		later(a.At)
-	}
-	for _, w := range c.Waivers {
-		later(w.At)
-	}
-	for _, a := range c.Attachments {
-		if a.Form != configs.Receipt { // a receipt does not tell of itself
-			later(a.At)
-		}
-	}
-	if c.Succession != nil {
-		later(c.Succession.At)
-	}
-	return last
-}
-
 // Lacks is what the change cannot be closed without, in the order in which it
 // must be done. receipt is the digest of the receipt of what is recorded now;
 // empty: any that was posted since.
@@ -83,8 +54,8 @@ func (c Change) Lacks(now time.Time, p Policy, receipt string) []Lack {
 			}
 		}
 	}
-	if !slices.ContainsFunc(c.Receipts, func(r Posted) bool {
-		return (receipt == "" || r.Digest == receipt) && (p.TicketTo == "" || r.To == p.TicketTo) && !r.At.Before(c.Settled())
+	if !slices.ContainsFunc(c.Receipts[c.posted:], func(r Posted) bool {
+		return (receipt == "" || r.Digest == receipt) && (p.TicketTo == "" || r.To == p.TicketTo)
 	}) {
 		lack(devices.AttachmentPending, "belay docs queue", "the receipt is not posted")
 		lacks[len(lacks)-1].Receipt = true

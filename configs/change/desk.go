@@ -55,7 +55,11 @@ func (d *Desk) Before(ctx context.Context, dev devices.Device, o Opening) (Chang
 	if err != nil {
 		return c, configs.Result{}, d.shut(c, dev), err
 	}
-	shrunk, err := d.Book.shrunk(ctx, dev, c.At.Add(-shrinkMatters))
+	opened := c.At
+	if now := d.Now(); opened.After(now) { // by a clock that was set back since
+		opened = now
+	}
+	shrunk, err := d.Book.shrunk(ctx, dev, opened.Add(-shrinkMatters))
 	if err != nil {
 		return c, configs.Result{}, d.shut(c, dev), err
 	}

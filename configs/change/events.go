@@ -105,6 +105,9 @@ func (c *Change) apply(e configs.Event) error {
 	case c.ID != "" && (id != c.ID || e.Customer != c.Customer):
 		return nil
 	}
+	if slices.Contains(facts, e.Act) {
+		c.posted = len(c.Receipts)
+	}
 	switch e.Act {
 	case actOpen:
 		return c.open(id, e)
@@ -123,6 +126,8 @@ func (c *Change) apply(e configs.Event) error {
 			return err
 		}
 		c.Succession = &s
+		c.gated = slices.ContainsFunc(c.Gates, func(g Gate) bool { return g.Open })
+		c.words = len(c.Attests)
 		if c.New == "" {
 			c.New, c.NewName = s.Device, strings.TrimPrefix(string(s.Device), c.Customer+"/")
 		}
@@ -145,12 +150,23 @@ func (c *Change) apply(e configs.Event) error {
 		}
 		return err
 	case actAttach:
-		return add(&c.Attachments, e, func(f *Attachment) (*time.Time, *configs.Person) { return &f.At, &f.By })
+		err := add(&c.Attachments, e, func(f *Attachment) (*time.Time, *configs.Person) { return &f.At, &f.By })
+		if err != nil {
+			return err
+		}
+		a := c.Attachments[len(c.Attachments)-1]
+		if a.Form != configs.Receipt && slices.ContainsFunc(c.Captures, func(k Capture) bool { return k.Version == a.Version }) {
+			c.posted = len(c.Receipts) // else a receipt tells of it with its capture, or not at all
+		}
+		return nil
 	case actPost:
 		return add(&c.Receipts, e, func(f *Posted) (*time.Time, *configs.Person) { return &f.At, &f.By })
 	}
 	return nil
 }
+
+// facts are the acts that a receipt must tell of, beside attachments.
+var facts = []string{actOpen, actBefore, actAfter, actImport, actAttest, actWaive, actSucceed}
 
 // add appends a fact whose time and person are the event's.
 func add[T any](list *[]T, e configs.Event, stamp func(*T) (*time.Time, *configs.Person)) error {

@@ -175,7 +175,7 @@ func (d *Desk) excused(ctx context.Context, c Change, p Policy, a Answer) (Answe
 		a.Why = append([]string{waivedWords(w)}, a.Why...)
 		return a, nil
 	}
-	at, ok := c.attested(d.Now(), p)
+	at, ok := c.attested(c.Attests, d.Now(), p)
 	if !ok {
 		return a, nil
 	}

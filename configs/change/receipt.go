@@ -1,6 +1,7 @@
 package change
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -68,7 +69,7 @@ func MakeReceipt(c Change, p Policy, now time.Time) (Receipt, error) {
 			r.Missing = append(r.Missing, fmt.Sprintf("The waiver does not hold: %s.", strings.Join(why, "; ")))
 		}
 	}
-	if s := c.Succession; s != nil && c.Kind == Replace && !slices.ContainsFunc(c.Gates, func(g Gate) bool { return g.Open && !g.At.After(s.At) }) {
+	if c.Succession != nil && c.Kind == Replace && !c.gated {
 		r.Missing = append(r.Missing, "The gate never opened before the new box was seen.")
 	}
 	if c.Kind != Remove {
@@ -77,6 +78,36 @@ func MakeReceipt(c Change, p Policy, now time.Time) (Receipt, error) {
 	}
 	r.Compare = r.compare()
 	return r.clean()
+}
+
+// Tells tells whether a receipt that was made before may be given out still: it names
+// every fact that a receipt must, and was not posted before the last of them.
+func (c Change) Tells(r Receipt, digest string) (bool, error) {
+	if slices.ContainsFunc(c.Receipts[:c.posted], func(p Posted) bool { return p.Digest == digest }) {
+		return false, nil
+	}
+	now, err := MakeReceipt(c, Policy{}, r.Made)
+	if err != nil {
+		return false, err
+	}
+	was, err := json.Marshal(r.facts())
+	if err != nil {
+		return false, err
+	}
+	is, err := json.Marshal(now.facts())
+	return bytes.Equal(was, is), err
+}
+
+// facts are what a receipt must tell, without what the policy or the hour makes of it.
+func (r Receipt) facts() Receipt {
+	of := Receipt{Change: r.Change, Customer: r.Customer, Succession: r.Succession, Waivers: r.Waivers, Attests: r.Attests}
+	if r.Old != nil {
+		of.Old = &Side{Device: r.Old.Device, Captures: r.Old.Captures, Attachments: r.Old.Attachments}
+	}
+	if r.New != nil {
+		of.New = &Side{Device: r.New.Device, Captures: r.New.Captures, Attachments: r.New.Attachments}
+	}
+	return of
 }
 
 // side gathers what is known of one configuration.

@@ -58,6 +58,7 @@ func replaced() Change {
 	c.Attachments = []Attachment{hung(before, "12"), hung(after, "13"), {Arrival: configs.Arrival{System: "itglue", Version: before.Version, File: "text", Form: configs.Receipt}}}
 	c.Gates = []Gate{{At: at(9, 6), By: ada, Why: []string{"end mark: cut short after 61 lines"}}, {At: at(9, 12), By: ada, Open: true, Version: before.Version}}
 	c.Succession = &Succession{At: at(9, 40), By: ada, Device: c.New, Serials: []string{"FGT60FTK2"}, HostKey: after.HostKey}
+	c.gated = true
 	c.Notices = []Notice{{At: at(9, 8), By: ada, To: "olga@acme.example", Text: "The backup takes longer than expected."}}
 	return c
 }

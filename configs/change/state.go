@@ -194,10 +194,10 @@ func holds(list []string, serial string) bool {
 	return devices.Shared(list, []string{serial})
 }
 
-// attested is the newest word of a person that stands at a time, for the old device.
-func (c Change) attested(at time.Time, p Policy) (Attest, bool) {
-	for _, a := range slices.Backward(c.Attests) {
-		if p.Attest && a.Device == c.Old && a.Where != "" && a.Who != "" && !at.Before(a.At.Add(-skew)) && (a.Until.IsZero() || !at.After(a.Until)) {
+// attested is the newest of a person's words that stands at a time, for the old device.
+func (c Change) attested(words []Attest, at time.Time, p Policy) (Attest, bool) {
+	for _, a := range slices.Backward(words) {
+		if p.Attest && a.Device == c.Old && a.Where != "" && a.Who != "" && (a.Until.IsZero() || !at.After(a.Until)) {
 			return a, true
 		}
 	}
@@ -243,10 +243,11 @@ func isKept(word string) bool {
 // vouched tells whether a person's word stands in the old configuration's place:
 // now, or when the old device was taken away.
 func (c Change) vouched(now time.Time, p Policy) bool {
+	words := c.Attests
 	if c.Succession != nil {
-		now = c.Succession.At
+		now, words = c.Succession.At, words[:c.words]
 	}
-	_, ok := c.attested(now, p)
+	_, ok := c.attested(words, now, p)
 	return ok
 }
 

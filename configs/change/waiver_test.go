@@ -220,6 +220,15 @@ func TestAPermissionOfTheSameChangeMayBeRecordedAgain(t *testing.T) {
 	}
 }
 
+func TestAPermissionForAChangeThatAClockAheadOpenedIsTaken(t *testing.T) {
+	t.Parallel()
+	terms := terms()
+	terms.Change.At = terms.Now.AddDate(1, 0, 0)
+	if _, err := judge(t, terms, eml(agreed)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestADeviceThatNeverShowedItsSerialNumberLeavesItUncompared(t *testing.T) {
 	t.Parallel()
 	terms := terms()
