@@ -145,9 +145,10 @@ func (b *Backup) turn(ctx context.Context) (done func()) {
 
 // judged is judge, and the look for another customer who has this very box.
 func (b *Backup) judged(ctx context.Context, d devices.Device, o Order, c Capture, last *Version, key redact.Key) (reading, error) {
-	done := b.turn(ctx)
-	r := b.judge(d, o, c, last, key)
-	done()
+	r := func() reading {
+		defer b.turn(ctx)() // what a device says may bring a check down: the turn is given up all the same
+		return b.judge(d, o, c, last, key)
+	}()
 	if len(d.Serials) > 0 || last != nil && len(last.Identity.Serials) > 0 {
 		return r, nil
 	}

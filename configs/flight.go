@@ -60,6 +60,13 @@ func (b *Backup) board(id devices.ID, o Order) (f *flight, mine bool) {
 
 // fly takes a configuration, records that, and lets go of those who wait.
 func (b *Backup) fly(ctx context.Context, d devices.Device, f *flight, take func() Result) Result {
+	f.stopped = true // unless it comes to its end
+	defer func() {
+		b.mu.Lock()
+		delete(b.flying, d.ID())
+		b.mu.Unlock()
+		close(f.done)
+	}()
 	began := b.Now()
 	r := take()
 	r.Seconds = b.Now().Sub(began).Round(time.Millisecond).Seconds()
@@ -68,11 +75,6 @@ func (b *Backup) fly(ctx context.Context, d devices.Device, f *flight, take func
 		r = unrecorded(r, err)
 	}
 	f.result, f.stopped = r, ctx.Err() != nil && r.Err != nil
-
-	b.mu.Lock()
-	delete(b.flying, d.ID())
-	b.mu.Unlock()
-	close(f.done)
 	return r
 }
 

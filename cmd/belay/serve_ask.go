@@ -81,8 +81,11 @@ func (p *program) openToAsk(ctx context.Context, names []string) (w *workspace, 
 	return w, list, true
 }
 
-// askWhich asks the running service which devices are meant.
+// askWhich asks the running service which devices are meant. One that does not say so
+// soon, as a process that is stopped, is not asked for anything.
 func askWhich(ctx context.Context, dir string, names []string) (list []devices.Device, err error) {
+	ctx, done := context.WithTimeout(ctx, headWithin/2)
+	defer done()
 	resp, err := askSocket(ctx, dir, http.MethodGet, "/devices?"+url.Values{"name": names}.Encode(), nil)
 	if err != nil {
 		return nil, err

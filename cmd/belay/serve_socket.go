@@ -128,8 +128,13 @@ func (s *server) captures(life context.Context, w http.ResponseWriter, r *http.R
 	sent.Wait()
 }
 
-// answerWithin is how long a service that stops waits for who asked it to read.
-const answerWithin = 5 * time.Second
+// How long a service and whoever asks it wait for each other.
+const (
+	answerWithin = 5 * time.Second  // one that stops, for who asked it to read
+	headWithin   = 30 * time.Second // for the beginning of an answer
+	heartbeat    = 10 * time.Second // from one line of an answer to the next, at most
+	silentFor    = 2 * time.Minute  // and until it is taken for stopped, or frozen
+)
 
 // replies wait for whoever asked: a command that is suspended, or whose output
 // nobody reads, holds up nobody else's captures.
@@ -145,6 +150,10 @@ func (a *replies) add(one captureAnswer) {
 	if err != nil {
 		return // texts and numbers always are
 	}
+	a.line(line)
+}
+
+func (a *replies) line(line []byte) {
 	a.mu.Lock()
 	a.lines = append(append(a.lines, line...), '\n')
 	a.mu.Unlock()
@@ -166,8 +175,16 @@ func (a *replies) stir() {
 }
 
 // send writes what comes until it ends.
-func (a *replies) send(w io.Writer, to *http.ResponseController) {
-	for range a.news {
+func (a *replies) send(w io.Writer, to interface{ Flush() error }) {
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		select {
+		case <-a.news:
+		case <-beat.C: // who waits for a slow device sees that the service lives
+			a.line(nil)
+			continue
+		}
 		a.mu.Lock()
 		lines, ended := a.lines, a.ended
 		a.lines = nil
@@ -195,7 +212,7 @@ func (w *workspace) allOf(ids []devices.ID) (list []devices.Device, err error) {
 // overSocket is a client of the service of a data folder.
 func overSocket(dir string) *http.Client {
 	return &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
+		DisableKeepAlives: true, ResponseHeaderTimeout: headWithin,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", filepath.Join(dir, socketFile))
@@ -220,6 +237,9 @@ func askSocket(ctx context.Context, dir, method, what string, body io.Reader) (*
 	return resp, nil
 }
 
+// errSilent says that a service has stopped in the middle of its answer, and not ended.
+var errSilent = errors.New("it says nothing any more")
+
 // errNoService says that no service answers: the command does the work itself.
 var errNoService = errors.New("no service answers")
 
@@ -230,6 +250,8 @@ func askService(ctx context.Context, dir string, q captureRequest, told func(con
 	if err != nil {
 		return false, err
 	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	resp, err := askSocket(ctx, dir, http.MethodPost, "/captures", bytes.NewReader(body))
 	if err != nil {
 		return false, err
@@ -239,10 +261,18 @@ func askService(ctx context.Context, dir string, q captureRequest, told func(con
 		why, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // the status says enough
 		return false, &devices.Error{Kind: devices.Usage, Op: "ask the service", Err: errors.New(string(bytes.TrimSpace(why)))}
 	}
-	lines := bufio.NewReader(resp.Body)
+	return hearAnswers(ctx, resp.Body, silentFor, giveUp, told)
+}
+
+// hearAnswers reads what a service answers, and gives up one that has become silent.
+func hearAnswers(ctx context.Context, body io.Reader, most time.Duration, giveUp func(error), told func(configs.Result)) (recorded bool, err error) {
+	silent := time.AfterFunc(most, func() { giveUp(errSilent) })
+	defer silent.Stop()
+	lines := bufio.NewReader(body)
 	for {
 		line, err := lines.ReadBytes('\n')
-		if len(line) > 0 {
+		silent.Reset(most)
+		if len(bytes.TrimSpace(line)) > 0 {
 			var a captureAnswer
 			if err := json.Unmarshal(line, &a); err != nil {
 				return false, fmt.Errorf("ask the service: %w", err)
@@ -256,6 +286,9 @@ func askService(ctx context.Context, dir string, q captureRequest, told func(con
 			return false, nil
 		}
 		if err != nil {
+			if errors.Is(context.Cause(ctx), errSilent) {
+				return false, &devices.Error{Kind: devices.Broken, Op: "ask the service", Err: errSilent, Hint: "see whether it is stopped or frozen; belay serve --status asks it"}
+			}
 			if ctx.Err() != nil {
 				return false, ctx.Err()
 			}
