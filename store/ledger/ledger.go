@@ -160,7 +160,7 @@ func Open(ctx context.Context, dir string) (*Ledger, error) {
 		return nil, failed("open the ledger", err)
 	}
 	one.SetMaxOpenConns(1)
-	l.write = &writer{db: one}
+	l.write = &writer{db: one, patience: patience}
 	if l.read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
 		return nil, failed("open the ledger", errors.Join(err, one.Close()))
 	}

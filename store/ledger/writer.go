@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,7 +25,8 @@ var errClosed = errors.New("the ledger is closed")
 // many small writes cost few synchronizations. The goroutine that writes lives
 // only while there is something to write.
 type writer struct {
-	db *sql.DB
+	db       *sql.DB
+	patience time.Duration
 
 	mu      sync.Mutex
 	queue   []*job
@@ -58,9 +60,28 @@ func (w *writer) do(ctx context.Context, f func(ctx context.Context, tx *sql.Tx)
 		w.flushes.Go(w.flush)
 	}
 	w.mu.Unlock()
-	// A job whose context ends is left out of the next transaction. One that
-	// is being written is waited for: its outcome is soon known.
+	select {
+	case err := <-j.done:
+		return err
+	case <-ctx.Done():
+	}
+	if w.leave(j) {
+		return ctx.Err()
+	}
+	// What is being written is waited for: its outcome is soon known.
 	return <-j.done
+}
+
+// leave takes a job out of the queue, if it is there still.
+func (w *writer) leave(j *job) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.Index(w.queue, j)
+	if i < 0 {
+		return false
+	}
+	w.queue = slices.Delete(w.queue, i, i+1)
+	return true
 }
 
 // flush writes until nobody waits.
@@ -81,7 +102,8 @@ func (w *writer) flush() {
 }
 
 // group writes jobs in one transaction. Where one of them fails, each gets a
-// transaction of its own, so that it fails alone.
+// transaction of its own, so that it fails alone. Where another process was in the
+// way it is no job's fault: all have waited long enough, and none waits again.
 func (w *writer) group(jobs []*job) {
 	alive := jobs[:0:0]
 	for _, j := range jobs {
@@ -98,7 +120,7 @@ func (w *writer) group(jobs []*job) {
 	ctx, stop := whileAny(alive)
 	defer stop()
 	err := w.transact(ctx, alive)
-	if err == nil || len(alive) == 1 {
+	if err == nil || len(alive) == 1 || busy(err) {
 		for _, j := range alive {
 			j.done <- err
 		}
@@ -145,7 +167,7 @@ func undo(tx *sql.Tx, err error) error {
 
 // retry tries again while another process is in the way.
 func (w *writer) retry(ctx context.Context, f func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, w.patience)
 	defer cancel()
 	for {
 		err := f()
