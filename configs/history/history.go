@@ -67,7 +67,8 @@ func (h *History) Refresh(ctx context.Context, customer string) error {
 }
 
 // RefreshAll brings the index of all customers up to date. One that cannot be
-// does not keep it from the others. A version that is damaged is told once, as
+// does not keep it from the others, but where the index takes nothing: then the
+// others are left to the next time. A version that is damaged is told once, as
 // it is met, with the device that it is of; the index goes on behind it.
 func (h *History) RefreshAll(ctx context.Context) error {
 	customers, err := h.Walk.Customers()
@@ -85,10 +86,17 @@ func (h *History) RefreshAll(ctx context.Context) error {
 			err = h.update(ctx, customer, false)
 		}
 		errs = append(errs, err)
+		if hopeless(ctx, err) {
+			return errors.Join(errs...)
+		}
 		delete(standing, customer)
 	}
 	for customer := range standing { // its history is gone
-		errs = append(errs, h.Refresh(ctx, customer))
+		err := h.Refresh(ctx, customer)
+		errs = append(errs, err)
+		if hopeless(ctx, err) {
+			break
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -112,8 +120,30 @@ func (h *History) Rebuild(ctx context.Context, customer string) error {
 			err = errors.Join(err, h.forget(ctx, whole))
 		}
 		errs = append(errs, err)
+		if hopeless(ctx, err) {
+			break
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// unwritten is what the index said to a write, and no customer's own fault.
+type unwritten struct{ error }
+
+func (u unwritten) Unwrap() error { return u.error }
+
+func written(err error) error {
+	if err == nil || errors.Is(err, configs.ErrIndexMoved) || devices.KindOf(err) == devices.Damaged {
+		return err
+	}
+	return unwritten{err}
+}
+
+// hopeless tells that the next customer would fare no better: somebody else may
+// hold the index, and would be waited for anew, a minute for each customer.
+func hopeless(ctx context.Context, err error) bool {
+	_, is := errors.AsType[unwritten](err)
+	return is || ctx.Err() != nil
 }
 
 // known are the customers that have a history or an index, sorted.
@@ -151,7 +181,7 @@ func (h *History) update(ctx context.Context, customer string, anew bool) error 
 		}
 		switch {
 		case head == "":
-			err = h.Index.Drop(ctx, customer)
+			err = written(h.Index.Drop(ctx, customer))
 		case anew || at == "":
 			err = h.extend(ctx, customer, "", head)
 		case at != head:
@@ -186,7 +216,7 @@ func (h *History) extend(ctx context.Context, customer, from, to string) error {
 		// A share ends with a whole commit.
 		if n := len(versions); n > 0 && (n >= mostVersions || size >= mostBytes) && versions[n-1].Version.Commit != v.Version.Commit {
 			last := versions[n-1].Version.Commit
-			if err := h.Index.Extend(ctx, customer, from, last, versions); err != nil {
+			if err := written(h.Index.Extend(ctx, customer, from, last, versions)); err != nil {
 				return err
 			}
 			from, versions, size = last, versions[:0], 0
@@ -195,7 +225,7 @@ func (h *History) extend(ctx context.Context, customer, from, to string) error {
 			before, met = met, v.Version.Commit
 		}
 		if v.Damage != nil {
-			if err := h.remember(ctx, customer, met, before); err != nil {
+			if err := written(h.remember(ctx, customer, met, before)); err != nil {
 				return err
 			}
 			damages = append(damages, &devices.Error{Kind: devices.Damaged, Op: "index version " + v.Version.Commit, Device: string(v.Version.ID), Err: v.Damage, Hint: devices.HintOf(v.Damage)})
@@ -205,7 +235,7 @@ func (h *History) extend(ctx context.Context, customer, from, to string) error {
 			size += t.Clean.Len()
 		}
 	}
-	if err := h.Index.Extend(ctx, customer, from, to, versions); err != nil {
+	if err := written(h.Index.Extend(ctx, customer, from, to, versions)); err != nil {
 		return err
 	}
 	return errors.Join(damages...)
