@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/transport"
@@ -134,7 +135,9 @@ func (c *carrier) program(ctx context.Context, service string) (*wire, error) {
 	cmd := exec.CommandContext(ctx, c.git, "-c", "safe.directory=*", "-c", "core.fsync=all", "-c", "receive.autogc=false", service, c.endpoint.Path)
 	cmd.Env = []string{"LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "PATH=" + execPath(c.git)}
 	w := &wire{}
-	cmd.Stderr = &w.said
+	// A hook may leave something in the background that keeps git's stderr open, and
+	// one that hangs outlives git: neither must be waited for.
+	cmd.Stderr, cmd.WaitDelay = &w.said, 2*time.Second
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -149,7 +152,13 @@ func (c *carrier) program(ctx context.Context, service string) (*wire, error) {
 		}
 		return nil, err
 	}
-	w.in, w.out, w.wait = in, out, cmd.Wait
+	w.in, w.out = in, out
+	w.wait = func() error {
+		if err := cmd.Wait(); !errors.Is(err, exec.ErrWaitDelay) {
+			return err
+		}
+		return nil // git itself has ended well
+	}
 	return w, nil
 }
 

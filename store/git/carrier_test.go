@@ -8,7 +8,11 @@ import (
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,5 +78,63 @@ func TestARemoteBehindHTTPS(t *testing.T) {
 	}
 	if got := strings.TrimSpace(git(t, "--git-dir", repo, "rev-parse", "main")); got != v.Commit {
 		t.Errorf("the remote has %s, want %s", got, v.Commit)
+	}
+}
+
+// hooked is a store whose remote runs a hook, which writes the number of the process
+// that it leaves behind to $LEFT.
+func hooked(t *testing.T, name, script string) *Store {
+	t.Helper()
+	dir, repo := bareRemote(t)
+	left := filepath.Join(dir, "left")
+	t.Cleanup(func() { // or it would sleep on after the test
+		b, _ := os.ReadFile(left)
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
+	hook := filepath.Join(repo, "hooks", name)
+	if err := os.MkdirAll(filepath.Dir(hook), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\nLEFT="+left+"\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, t.TempDir())
+	s.Remotes = map[string]Remote{"default": {URL: repo}}
+	return s
+}
+
+// It keeps git's stderr open, as a hook does that sends a mail behind its back.
+func TestAPushWaitsForNothingThatAHookLeftInTheBackground(t *testing.T) {
+	t.Parallel()
+	s := hooked(t, "post-receive", "sleep 900 & echo $! >$LEFT")
+	v := commit(t, s, snapshot(t, "acme", "fw-hq", "x\n", 1))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if p, err := s.Prove(ctx, v); err != nil || !p.OK {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+func TestAHookThatHangsEndsThePushAndHoldsNoLock(t *testing.T) {
+	t.Parallel()
+	s := hooked(t, "pre-receive", "echo $$ >$LEFT; exec sleep 900")
+	remote := s.Remotes["default"]
+	remote.Timeout = 3 * time.Second
+	s.Remotes["default"] = remote
+	v := commit(t, s, snapshot(t, "acme", "fw-hq", "x\n", 1))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	p, err := s.Prove(ctx, v)
+	if !p.Done || p.OK || devices.KindOf(err) != devices.Unproven || !strings.Contains(p.Detail, "gave up after 3s") {
+		t.Errorf("%+v, %v", p, err)
+	}
+	l, err := tryLock(filepath.Join(gitDir(s, "acme"), "belay-push.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.unlock(); err != nil {
+		t.Error(err)
 	}
 }
