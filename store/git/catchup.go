@@ -121,6 +121,8 @@ func (r *repo) git(ctx context.Context, program, temp string, in io.Reader, out 
 // fetch puts one pack with all that is wanted into temp: git holds every object to
 // its name, and looks that none is missing.
 func (r *repo) fetch(ctx context.Context, t *carrier, program, temp string, wanted map[string]plumbing.Hash) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	session, err := t.uploads(ctx)
 	if err != nil {
 		return err
@@ -140,8 +142,15 @@ func (r *repo) fetch(ctx context.Context, t *carrier, program, temp string, want
 	if err != nil {
 		return errors.Join(err, session.Close())
 	}
-	err = r.git(ctx, program, temp, pack, io.Discard, "index-pack", "--stdin", "--strict")
-	return errors.Join(err, pack.Close(), session.Close())
+	if err = r.git(ctx, program, temp, pack, io.Discard, "index-pack", "--stdin", "--strict"); err != nil {
+		// Nobody reads the rest, and the other side would wait for it to go out: it is
+		// cut off, here by the context and over ssh with the connection.
+		cancel()
+		err = errors.Join(err, t.close())
+		_, _ = pack.Close(), session.Close() // what they say of being cut off is of no interest
+		return err
+	}
+	return errors.Join(pack.Close(), session.Close())
 }
 
 // adopt brings the fetched pack into its place, reads the new versions again and

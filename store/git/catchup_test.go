@@ -1,10 +1,14 @@
 package git
 
 import (
+	"context"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"belay/devices"
 )
@@ -150,4 +154,33 @@ func TestWhatAPersonFetchedTooIsAdoptedAsAPackOfOurs(t *testing.T) {
 		t.Errorf("%+v", vs)
 	}
 	git(t, "--git-dir", r.dir, "fsck")
+}
+
+// Here the disk is full, and far more than a pipe or a window of ssh holds is still to come.
+func TestCatchingUpEndsWhenWhatComesCannotBeKept(t *testing.T) {
+	t.Parallel()
+	srv := startSSHD(t)
+	dir, repo := bareRemote(t)
+	s := open(t, t.TempDir())
+	s.Remotes = map[string]Remote{"default": {URL: repo}}
+	random := rand.New(rand.NewPCG(5, 6))
+	lines := make([]string, 800_000)
+	for i := range lines {
+		lines[i] = fmt.Sprintf("%x\n", random.Uint64())
+	}
+	last := commit(t, s, snapshot(t, "acme", "sw", strings.Join(lines, ""), 1))
+	if p, err := s.Prove(t.Context(), last); err != nil || !p.OK {
+		t.Fatal(p, err)
+	}
+	full := program(t, `case "$*" in *index-pack*) echo "fatal: write error: No space left on device" >&2; exit 128;; esac; exec `+needGit(t)+` "$@"`)
+	for name, remote := range map[string]Remote{"a path": {URL: repo}, "ssh": srv.remote(t, dir+"/{customer}.git")} {
+		fresh := open(t, t.TempDir())
+		fresh.Git, fresh.Remotes = full, map[string]Remote{"default": remote}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		n, err := fresh.CatchUp(ctx, "acme", Look{})
+		if n != 0 || err == nil || !strings.Contains(err.Error(), "No space left") || ctx.Err() != nil {
+			t.Errorf("%s: %d came, %v", name, n, err)
+		}
+		cancel()
+	}
 }
