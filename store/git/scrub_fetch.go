@@ -152,6 +152,7 @@ func (r *repo) regain(ctx context.Context, cancel func(), t *carrier, from *stre
 	// The other side has ended: with all that it has, because it could not go on,
 	// or because the connection broke.
 	over = true
+	silent.Reset(from.silence) // it may have closed its side, and not end
 	ended := session.Close()
 	words := strings.TrimSpace(said.String() + " " + errorWords(from.err))
 	_, local := errors.AsType[*exec.ExitError](ended)

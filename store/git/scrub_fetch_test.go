@@ -299,3 +299,27 @@ func TestAFetchEndsWhenNobodyWaitsForItAndWhenTheRemoteIsSilent(t *testing.T) {
 		t.Errorf("a silent one: %+v, %v", part, err)
 	}
 }
+
+// A long history gives a remote hours, but not to one that has closed its side and does not end.
+func TestAFetchEndsWhenTheRemoteClosesItsSideAndGoesOn(t *testing.T) {
+	t.Parallel()
+	s, repo := mirrored(t, false)
+	if err := os.Remove(looseFile(t, repo, "main~4:sw-1/running.conf")); err != nil {
+		t.Fatal(err)
+	}
+	pack := filepath.Join(gitDir(s, "acme"), "objects", "pack", "pack-"+strings.Repeat("0", 40))
+	for path, size := range map[string]int64{pack + ".pack": 900 * slowest, pack + ".idx": 0} { // which looks like that
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Git = program(t, needGit(t)+` "$@"; case "$*" in *upload-pack*) exec >&- sleep 900;; esac`)
+	remote := s.Remotes["default"]
+	remote.Timeout = 3 * time.Second
+	s.Remotes["default"] = remote
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if part, err := regained(ctx, s); ctx.Err() != nil || len(part.Problems) > 0 || err == nil || !strings.Contains(err.Error(), "in its time") {
+		t.Errorf("%+v, %v", part, err)
+	}
+}
