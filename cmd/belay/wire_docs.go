@@ -49,7 +49,8 @@ func (f proverFunc) Prove(ctx context.Context, v configs.Version) (configs.Proof
 
 // owing ends what a prover does soon after the command was asked to stop. A capture
 // is kept and proven to the end all the same, but a system that is slow can hold a
-// fleet up for minutes, and what it is owed waits in the outbox.
+// fleet up for minutes, and what it is owed waits in the outbox. So can a remote: what
+// it lacks goes with the next push.
 func owing(asked context.Context, p configs.Prover) configs.Prover {
 	return proverFunc(func(ctx context.Context, v configs.Version) (configs.Proof, error) {
 		ctx, end := context.WithCancel(ctx)
