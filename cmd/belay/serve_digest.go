@@ -9,6 +9,7 @@ import (
 
 	"belay/configs"
 	"belay/configs/alarm"
+	"belay/configs/report"
 )
 
 // A sentDigest is what is remembered of the digests of one channel.
@@ -18,6 +19,8 @@ type sentDigest struct {
 
 	Of    time.Time `json:"of,omitzero"`     // the one that the channel has some parts of
 	Parts []string  `json:"parts,omitempty"` // by customer
+
+	Future time.Time `json:"future,omitzero"` // of versions taken by a clock that was ahead, the last one told
 }
 
 // digestMark is the kind of the marks that say which digest a channel had.
@@ -69,7 +72,7 @@ func (s *server) sendDigest(ctx context.Context, w *workspace, channel string, d
 	remember := func(d sentDigest) error { return configs.WriteMark(ctx, w.ledger, digestMark, channel, d) }
 	switch {
 	case !had, last.Due.After(now): // the first start; or the clock was set back
-		return remember(sentDigest{Due: due})
+		return remember(sentDigest{Due: due, Future: last.Future})
 	case !last.Due.Before(due), last.Next.After(now) && last.Next.Sub(now) <= digestAgain:
 		return nil
 	}
@@ -82,6 +85,17 @@ func (s *server) sendDigest(ctx context.Context, w *workspace, channel string, d
 	if err != nil {
 		return err
 	}
+	future := last.Future
+	in.Changed = slices.DeleteFunc(in.Changed, func(c report.Change) bool { // what comes after every morning is told on one
+		taken := c.Version.Taken
+		if !taken.After(now.Add(time.Hour)) {
+			return false
+		}
+		if taken.After(future) {
+			future = taken
+		}
+		return !taken.After(last.Future)
+	})
 	if !last.Of.Equal(due) {
 		last.Of, last.Parts = due, nil
 	}
@@ -96,5 +110,5 @@ func (s *server) sendDigest(ctx context.Context, w *workspace, channel string, d
 		return err
 	}
 	s.log.Info("the digest was sent", "channel", channel)
-	return remember(sentDigest{Due: due})
+	return remember(sentDigest{Due: due, Future: future})
 }

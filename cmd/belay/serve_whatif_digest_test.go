@@ -10,6 +10,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"belay/configs"
+	"belay/configs/redact"
+	"belay/devices"
 )
 
 // digestBench is a bench whose digest goes to an inbox, and the database of its
@@ -177,5 +181,47 @@ func TestOnlyThePartOfADigestThatFailedIsSentAgain(t *testing.T) {
 	b.pass(24 * time.Hour)
 	if err := b.digest(t); err != nil || in.take() != 2 {
 		t.Errorf("the next morning: %v", err)
+	}
+}
+
+// What was taken by a clock that was a year ahead comes after every morning of a year.
+func TestWhatAClockThatWasAheadTookStandsInOneDigest(t *testing.T) {
+	t.Parallel()
+	b, in, _ := digestBench(t)
+	take := func(text string) {
+		t.Helper()
+		w, leave := b.live.use()
+		defer leave()
+		clean, err := redact.Restore([]byte(text), configs.Digest([]byte(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.store.Commit(t.Context(), configs.Snapshot{
+			Device: devices.Device{Customer: "acme", Name: "fw"}, Taken: b.now(), Driver: "cisco_ios", By: configs.Person{Name: "Ada Example"},
+			Grade: configs.Grade{Level: configs.Restore}, Texts: []configs.Text{{Name: configs.MainFile, Clean: clean}},
+			Originals: []configs.Sealed{{Name: configs.MainFile, Bytes: []byte("sealed"), Digest: configs.Digest([]byte(text)), Size: len(text)}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	const year = 365 * 24 * time.Hour
+	take("hostname fw\nend\n")
+	b.pass(year)
+	take("hostname ahead\nend\n")
+	b.pass(-year)
+	take("hostname fw\nend\n") // somebody has put it back: that is a change, too
+	told := []int{}
+	b.pass(22 * time.Hour) // behind the next morning's nine
+	for range 3 {
+		if err := b.digest(t); err != nil {
+			t.Fatal(err)
+		}
+		told = append(told, strings.Count(in.text(), "hostname ahead"))
+		in.take()
+		b.pass(24 * time.Hour)
+	}
+	if told[0] != 2 || told[1] != 0 || told[2] != 0 {
+		t.Errorf("told in %d lines of three digests, want 2 in the first: one that came, one that went", told)
 	}
 }

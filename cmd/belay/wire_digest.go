@@ -132,13 +132,13 @@ func (w *workspace) changesOf(ctx context.Context, in *report.Input, customer st
 		if err != nil {
 			return err
 		}
-		c := report.Change{Version: v, First: true}
+		c, past := report.Change{Version: v, First: true}, false
 		for before, err := range w.history.Versions(ctx, v.ID) {
 			if err != nil {
 				unread, c.First = err, false
 				break
 			}
-			if before.Taken.Before(v.Taken) {
+			if past { // by their order: clocks are set back
 				c.First, c.Before = false, before.Commit
 				c.Texts = func() ([]configs.Text, []configs.Text, error) {
 					was, err := w.store.Texts(ctx, before)
@@ -147,6 +147,7 @@ func (w *workspace) changesOf(ctx context.Context, in *report.Input, customer st
 				}
 				break
 			}
+			past = before.Commit == v.Commit
 		}
 		if c.Texts != nil && v.Ticket == "" && v.Change == "" {
 			same, err := w.sameAs(c)
