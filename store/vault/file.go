@@ -8,7 +8,45 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"belay/devices"
 )
+
+// patience is how long anybody waits for who has the lock or the turn, and for the
+// master's command: a process can be stopped, and a command can wait for a network.
+const patience = 30 * time.Second
+
+// take waits for the turn to read the files.
+func (v *Vault) take(ctx context.Context) (done func(), err error) {
+	late := time.NewTimer(v.patience)
+	defer late.Stop()
+	select {
+	case v.turn <- struct{}{}:
+		return func() { <-v.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-late.C:
+		return nil, &devices.Error{Op: "wait for the master identity", Err: fmt.Errorf("others have been at it for %v", v.patience)}
+	}
+}
+
+// alone waits for the lock and the turn, to write the files. The lock comes first:
+// who has the turn waits for no other process, and nobody for him because of one.
+func (v *Vault) alone(ctx context.Context) (done func(), err error) {
+	unlock, err := v.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	leave, err := v.take(ctx)
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return func() {
+		leave()
+		unlock()
+	}, nil
+}
 
 // lock keeps all other writers out, of this process and of others, until unlock
 // is called or the process ends.
@@ -20,6 +58,8 @@ func (v *Vault) lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	late := time.NewTimer(v.patience)
+	defer late.Stop()
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
@@ -31,6 +71,9 @@ func (v *Vault) lock(ctx context.Context) (unlock func(), err error) {
 		select {
 		case <-ctx.Done():
 			return nil, errors.Join(ctx.Err(), f.Close())
+		case <-late.C:
+			held := &devices.Error{Op: "lock the keys", Err: fmt.Errorf("another process has held %s for %v", f.Name(), v.patience), Hint: "see who has it open (fuser -v " + f.Name() + "), and try again"}
+			return nil, errors.Join(held, f.Close())
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

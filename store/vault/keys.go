@@ -45,13 +45,11 @@ func (v *Vault) List(ctx context.Context) ([]Key, error) {
 // Unlock reads the master identity, and makes it at first use where that is
 // allowed.
 func (v *Vault) Unlock(ctx context.Context) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	unlock, err := v.lock(ctx)
+	done, err := v.alone(ctx)
 	if err != nil {
 		return failed("read the master identity", err)
 	}
-	defer unlock()
+	defer done()
 	v.master, err = v.readMaster(ctx, true)
 	return failed("read the master identity", err)
 }
@@ -99,8 +97,11 @@ func (v *Vault) Export(ctx context.Context, name string, to age.Recipient) ([]by
 // ExportMaster is the master identity, encrypted likewise.
 func (v *Vault) ExportMaster(ctx context.Context, to age.Recipient) ([]byte, error) {
 	const op = "export the master identity"
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	done, err := v.take(ctx)
+	if err != nil {
+		return nil, failed(op, err)
+	}
+	defer done()
 	ids, err := v.readMaster(ctx, false)
 	if err != nil {
 		return nil, failed(op, err)
@@ -138,13 +139,11 @@ func (v *Vault) Reseal(ctx context.Context) error { return v.ReplaceMaster(ctx, 
 // the settings must name it before the next start.
 func (v *Vault) ReplaceMaster(ctx context.Context, to Master) error {
 	const op = "replace the master identity"
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	unlock, err := v.lock(ctx)
+	done, err := v.alone(ctx)
 	if err != nil {
 		return failed(op, err)
 	}
-	defer unlock()
+	defer done()
 	if _, err := os.Lstat(to.File); to.File != "" && to.Create && errors.Is(err, fs.ErrNotExist) {
 		if err := newIdentityFile(to.File, v.now()); err != nil {
 			return failed(op, err)

@@ -72,8 +72,11 @@ func (v *Vault) logins(ctx context.Context) (map[string]Fields, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	done, err := v.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	return v.readLogins(ctx)
 }
 
@@ -109,13 +112,11 @@ func (v *Vault) changeLogins(ctx context.Context, change func(map[string]Fields)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	unlock, err := v.lock(ctx)
+	done, err := v.alone(ctx)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer done()
 	all, err := v.readLogins(ctx)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,8 @@ type Master struct {
 	Value   devices.Secret // the text itself, from the environment
 	Command []string       // a program and its arguments; its standard output is the text
 	Environ []string       // of that program; nil: ours
+
+	within time.Duration // how long Command may take; 0: patience
 }
 
 // identities are what an identity file holds, behind a function as a customer's is.
@@ -40,7 +43,7 @@ type identities struct {
 const mostMaster = 1 << 20
 
 // openWithMaster decrypts with the master identity. One that was replaced since
-// it was read is read again.
+// it was read is read again. The caller has the turn.
 func (v *Vault) openWithMaster(ctx context.Context, sealed []byte) ([]byte, error) {
 	for range 2 {
 		fresh := v.master == nil
@@ -125,12 +128,18 @@ func (m Master) read(ctx context.Context) (*identities, error) {
 // run tells nothing of what the command printed: that may be the identity.
 func (m Master) run(ctx context.Context) ([]byte, error) {
 	var out bytes.Buffer
-	c := exec.CommandContext(ctx, m.Command[0], m.Command[1:]...)
+	limit := cmp.Or(m.within, patience)
+	within, done := context.WithTimeout(ctx, limit)
+	defer done()
+	c := exec.CommandContext(within, m.Command[0], m.Command[1:]...)
 	c.Stdout, c.Env = &out, m.Environ
 	c.WaitDelay = time.Second
 	if err := c.Run(); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		if within.Err() != nil {
+			err = fmt.Errorf("it was not done after %v", limit)
 		}
 		return nil, &devices.Error{Kind: devices.Usage, Op: "run " + m.Command[0] + " for the master identity", Err: err, Hint: "run it by hand and see what it says"}
 	}

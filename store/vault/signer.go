@@ -69,28 +69,15 @@ func (v *Vault) signer(ctx context.Context) (*signer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if s, err := v.readSigner(ctx); err == nil {
-		public, err := os.ReadFile(v.publicFile())
-		if err == nil && string(public) == s.line()+"\n" {
-			return s, nil
-		}
-		if err == nil {
-			return nil, &devices.Error{Kind: devices.Damaged, Op: "read " + v.publicFile(), Err: errors.New("it is another key's"), Hint: "restore signer.age and signer.pub from one backup of the data folder"}
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	if s, err := v.keptSigner(ctx); s != nil || err != nil {
+		return s, err
 	}
-	unlock, err := v.lock(ctx)
+	done, err := v.alone(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	s, err := v.readSigner(ctx) // another process may have made it meanwhile
+	defer done()
+	s, err := v.readSigner(ctx) // somebody may have made it meanwhile
 	if errors.Is(err, fs.ErrNotExist) {
 		s, err = v.makeSigner(ctx)
 	}
@@ -98,6 +85,33 @@ func (v *Vault) signer(ctx context.Context) (*signer, error) {
 		return nil, err
 	}
 	return s, writeFile(v.publicFile(), []byte(s.line()+"\n"))
+}
+
+// keptSigner is the key that is kept with its public half, nil where one of the two
+// is still to be made.
+func (v *Vault) keptSigner(ctx context.Context) (*signer, error) {
+	done, err := v.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	s, err := v.readSigner(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	public, err := os.ReadFile(v.publicFile())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case string(public) != s.line()+"\n":
+		return nil, &devices.Error{Kind: devices.Damaged, Op: "read " + v.publicFile(), Err: errors.New("it is another key's"), Hint: "restore signer.age and signer.pub from one backup of the data folder"}
+	}
+	return s, nil
 }
 
 // readSigner fails with fs.ErrNotExist only where the key's own file is missing.

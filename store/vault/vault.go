@@ -72,9 +72,13 @@ type Vault struct {
 	pack   *zstd.Encoder
 	unpack *zstd.Decoder
 
-	mu     sync.Mutex
-	master *identities          // nil: not read yet
-	known  map[string]*customer // opened in this process
+	patience time.Duration // with other processes, and with others of this one
+
+	turn   chan struct{} // has room for one: who reads or writes the files
+	master *identities   // nil: not read yet; of who has the turn
+
+	mu    sync.Mutex           // held for no longer than a look
+	known map[string]*customer // opened in this process
 }
 
 var _ configs.Sealer = (*Vault)(nil)
@@ -104,7 +108,7 @@ func newVault(dir string, m Master, now func() time.Time, most uint64) (*Vault, 
 	if err != nil {
 		return nil, fmt.Errorf("open the vault: %w", err)
 	}
-	return &Vault{dir: dir, source: m, now: now, pack: pack, unpack: unpack, known: map[string]*customer{}}, nil
+	return &Vault{dir: dir, source: m, now: now, pack: pack, unpack: unpack, patience: patience, turn: make(chan struct{}, 1), known: map[string]*customer{}}, nil
 }
 
 // Seal compresses plain and encrypts it to the customer's key.
@@ -149,6 +153,7 @@ func (v *Vault) FingerprintKey(ctx context.Context, name string) (redact.Key, er
 }
 
 // customer opens a customer's key. Where there is none it is made, if asked for.
+// One that is known is had without waiting for anybody.
 func (v *Vault) customer(ctx context.Context, name string, create bool) (*customer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -156,12 +161,10 @@ func (v *Vault) customer(ctx context.Context, name string, create bool) (*custom
 	if err := devices.CheckName(name); err != nil {
 		return nil, &devices.Error{Kind: devices.Usage, Op: "name a customer", Err: err}
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if c := v.known[name]; c != nil {
+	if c := v.knows(name); c != nil {
 		return c, nil
 	}
-	c, found, err := v.readCustomer(ctx, name)
+	c, found, err := v.openCustomer(ctx, name)
 	switch {
 	case err != nil:
 		return nil, err
@@ -172,8 +175,29 @@ func (v *Vault) customer(ctx context.Context, name string, create bool) (*custom
 			return nil, err
 		}
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	v.known[name] = c
 	return c, nil
+}
+
+func (v *Vault) knows(name string) *customer {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.known[name]
+}
+
+// openCustomer is readCustomer for who has not the turn.
+func (v *Vault) openCustomer(ctx context.Context, name string) (_ *customer, found bool, err error) {
+	done, err := v.take(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	defer done()
+	if c := v.knows(name); c != nil { // somebody opened it meanwhile
+		return c, true, nil
+	}
+	return v.readCustomer(ctx, name)
 }
 
 func (v *Vault) keyFile(name string) string {
@@ -181,7 +205,7 @@ func (v *Vault) keyFile(name string) string {
 }
 
 // readCustomer tells found only of the key's own file: a master that is missing
-// must never make a key look missing.
+// must never make a key look missing. The caller has the turn.
 func (v *Vault) readCustomer(ctx context.Context, name string) (_ *customer, found bool, err error) {
 	sealed, err := os.ReadFile(v.keyFile(name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -200,11 +224,11 @@ func (v *Vault) readCustomer(ctx context.Context, name string) (_ *customer, fou
 
 // makeCustomer makes a key under the lock, unless another process has just done so.
 func (v *Vault) makeCustomer(ctx context.Context, name string) (*customer, error) {
-	unlock, err := v.lock(ctx)
+	done, err := v.alone(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
+	defer done()
 	if c, found, err := v.readCustomer(ctx, name); found || err != nil {
 		return c, err
 	}
