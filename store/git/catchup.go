@@ -176,7 +176,7 @@ func (r *repo) adopt(ctx context.Context, p *packing, head plumbing.Hash, wanted
 	if err != nil {
 		return 0, err
 	}
-	if n, err = r.readNew(ctx, head, wanted[mainRef], look); err != nil {
+	if n, err = r.readNew(ctx, l, head, wanted[mainRef], look); err != nil {
 		return 0, err
 	}
 	if err := r.moveHead(ctx, l, head, wanted[mainRef]); err != nil {

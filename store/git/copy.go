@@ -73,7 +73,10 @@ func (s *Store) Copy(ctx context.Context, customer string, at Cut, put func(Copy
 			return err
 		}
 	}
-	m, err := lock(ctx, r.maintenanceLock())
+	// Packing a long history takes its time, and catching up with a remote twenty minutes.
+	m, err := waitPatiently(ctx, r.maintenanceLock(), 15*r.patience, func(ctx context.Context) (*lockFile, error) {
+		return lock(ctx, r.maintenanceLock())
+	})
 	if err != nil {
 		return &devices.Error{Kind: devices.KindOf(err), Op: "copy the history of", Device: customer, Err: err}
 	}

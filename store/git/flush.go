@@ -17,8 +17,8 @@ const (
 	flushBytes   = 64 << 20
 )
 
-// lockPatience is how long a flush waits for another process's flush.
-const lockPatience = time.Minute
+// flushPatience is how long a flush waits for another process's flush.
+const flushPatience = time.Minute
 
 // submit hands req to the repository's flusher and waits. It writes for all that
 // wait, one pack and one move of the branch at a time. A canceled caller gets his
@@ -60,7 +60,7 @@ func flushSize(waiting []*request) int {
 // flush keeps a batch: all of it or, with an error, nothing of it. One request
 // may still fail for itself.
 func (r *repo) flush(ctx context.Context, batch []*request) (answers []answer, err error) {
-	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	ctx, cancel := context.WithTimeout(ctx, flushPatience)
 	defer cancel()
 	if err := r.create(ctx); err != nil {
 		return nil, err

@@ -54,6 +54,7 @@ type repo struct {
 	customer string
 	dir      string // …/history.git
 	now      func() time.Time
+	patience time.Duration // with another process that holds a lock
 
 	commits queue[*request]
 	proofs  queue[*proving]
@@ -90,7 +91,7 @@ func (s *Store) repo(customer string) (*repo, error) {
 		if s.repos == nil {
 			s.repos = map[string]*repo{}
 		}
-		r = &repo{customer: customer, dir: dir, now: s.Now, readers: &s.readers, shelf: &s.shelf, zlibs: &s.zlibs}
+		r = &repo{customer: customer, dir: dir, now: s.Now, patience: lockPatience, readers: &s.readers, shelf: &s.shelf, zlibs: &s.zlibs}
 		r.commits.gather = gather
 		s.repos[customer] = r
 	}

@@ -9,7 +9,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"belay/devices"
 )
+
+// lockPatience is how long a lock is waited for that nobody writes to: its holders need
+// seconds, and one that needs longer marks it again and again.
+const lockPatience = 2 * time.Minute
 
 // idle is the content of a lock file that nobody holds: as long as that of one
 // that is held, so that a full disk cannot keep it from changing.
@@ -40,6 +46,36 @@ func lock(ctx context.Context, path string) (*lockFile, error) {
 		case <-t.C:
 		}
 	}
+}
+
+// waitPatiently lets take wait for the lock file at path, but no longer than patience
+// while nobody writes to it: a process that was stopped lets go of nothing.
+func waitPatiently(ctx context.Context, path string, patience time.Duration, take func(context.Context) (*lockFile, error)) (*lockFile, error) {
+	for {
+		written := lastWritten(path)
+		waiting, done := context.WithTimeout(ctx, patience)
+		l, err := take(waiting)
+		done()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			return l, err
+		}
+		cause := errHeld
+		if ctx.Err() != nil {
+			cause = fmt.Errorf("%w: %w", errHeld, ctx.Err())
+		} else if !lastWritten(path).Equal(written) {
+			continue // its holder goes on, or it has gone from hand to hand
+		}
+		return nil, &devices.Error{Op: "wait for lock " + path, Err: cause, Hint: "the file begins with the number of the process that holds it; if that hangs or was stopped, let it go on or end it: nothing that was kept is lost by that"}
+	}
+}
+
+// lastWritten is when a lock file was last written to, zero where that cannot be told.
+func lastWritten(path string) time.Time {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return fi.ModTime()
 }
 
 // tryLock takes the lock or says errHeld.
@@ -75,7 +111,8 @@ func flock(f *os.File) error {
 	}
 }
 
-// mark writes what the holder is doing, for whoever comes after its death.
+// mark writes what the holder is doing, for whoever comes after its death, and for
+// those who wait as a sign that it goes on.
 func (l *lockFile) mark(doing string) error {
 	_, err := l.f.WriteAt(fmt.Appendf(nil, "%-60s\n", fmt.Sprintf("%d %s", os.Getpid(), doing)), 0)
 	return err

@@ -22,8 +22,9 @@ type Look struct {
 
 // readNew reads every version between two commits again. What another place says
 // of itself is not believed: a version holds what its snapshot.json names and
-// nothing else, byte for byte, and is of this customer.
-func (r *repo) readNew(ctx context.Context, from, to plumbing.Hash, look Look) (n int, err error) {
+// nothing else, byte for byte, and is of this customer. Many versions take their time:
+// the lock, belay.lock, shows those who wait for it that this goes on.
+func (r *repo) readNew(ctx context.Context, l *lockFile, from, to plumbing.Hash, look Look) (n int, err error) {
 	rd, err := r.open()
 	if err != nil {
 		return 0, err
@@ -37,6 +38,9 @@ func (r *repo) readNew(ctx context.Context, from, to plumbing.Hash, look Look) (
 			return n, nil
 		}
 		n++
+		if err := l.mark("reads what came"); err != nil {
+			return n, err
+		}
 		problems, err := rd.strangers(c)
 		if err != nil {
 			return n, err

@@ -16,14 +16,17 @@ import (
 // acquire takes belay.lock. The first time in this process, and after a writer
 // that died, it clears away what was left and makes the rest durable.
 func (r *repo) acquire(ctx context.Context) (*lockFile, error) {
-	// Who waits for the lock holds the folder: a busy process that lets go of the
-	// lock and wants it again stands behind him, and cannot starve him.
-	letIn, err := lockDir(ctx, r.dir)
-	if err != nil {
-		return nil, fmt.Errorf("wait for %s: %w", r.dir, err)
-	}
-	l, err := lock(ctx, filepath.Join(r.dir, "belay.lock"))
-	letIn()
+	path := filepath.Join(r.dir, "belay.lock")
+	l, err := waitPatiently(ctx, path, r.patience, func(ctx context.Context) (*lockFile, error) {
+		// Who waits for the lock holds the folder: a busy process that lets go of the
+		// lock and wants it again stands behind him, and cannot starve him.
+		letIn, err := lockDir(ctx, r.dir)
+		if err != nil {
+			return nil, fmt.Errorf("wait for %s: %w", r.dir, err)
+		}
+		defer letIn()
+		return lock(ctx, path)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +105,7 @@ func (r *repo) sweep(ctx context.Context, l *lockFile) error {
 		err = errors.Join(err, os.RemoveAll(path))
 	}
 	for _, stem := range bare {
-		err = errors.Join(err, r.reindex(ctx, stem))
+		err = errors.Join(err, l.mark("makes an index"), r.reindex(ctx, stem))
 	}
 	return errors.Join(err, r.secure())
 }
