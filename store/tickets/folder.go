@@ -1,6 +1,8 @@
 package tickets
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -8,7 +10,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,7 +31,11 @@ import (
 // Ticket and key that cannot be file names are made so, with a digest behind.
 // PATH is never made: a share that is not mounted is not to be written under.
 type Folder struct {
-	Path string
+	Path    string
+	Timeout time.Duration // for one note; 0: two minutes
+	Hanging *atomic.Int32 // posts that hang, of all copies together; nil: they are not counted
+
+	enter func(path string) (*os.Root, error) // nil: os.OpenRoot; tests have shares that hang
 }
 
 var _ configs.TicketSystem = Folder{}
@@ -53,6 +61,9 @@ type filedFile struct {
 
 // Post writes n, and returns TICKET/KEY. A note that is there is not written
 // again, whatever became of its files.
+//
+// What a share whose server is gone was asked does not return, and nothing breaks
+// it off: Post leaves it behind. The note may be written all the same.
 func (f Folder) Post(ctx context.Context, n configs.Note) (string, error) {
 	a := act{n.Ticket}
 	if err := a.ended(ctx); err != nil {
@@ -61,7 +72,55 @@ func (f Folder) Post(ctx context.Context, n configs.Note) (string, error) {
 	if err := a.check(n); err != nil {
 		return "", err
 	}
-	root, err := os.OpenRoot(f.Path)
+	if f.Hanging == nil {
+		f.Hanging = new(atomic.Int32)
+	}
+	if f.Hanging.Load() >= tooMany {
+		return "", a.declined(configs.Busy, fmt.Errorf("%d notes before it hang", tooMany), "see whether the share that "+f.Path+" is in can be reached")
+	}
+	n.HTML, n.Files = bytes.Clone(n.HTML), slices.Clone(n.Files) // the caller's own are his when he leaves
+	for i := range n.Files {
+		n.Files[i].Bytes = bytes.Clone(n.Files[i].Bytes)
+	}
+	patience := cmp.Or(f.Timeout, postTime)
+	limit, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	type result struct {
+		id  string
+		err error
+	}
+	ended, left := make(chan result), make(chan struct{})
+	go func() {
+		id, err := f.post(limit, a, n)
+		select {
+		case ended <- result{id, err}:
+		case <-left:
+			f.Hanging.Add(-1)
+		}
+	}()
+	select {
+	case r := <-ended:
+		return r.id, r.err
+	case <-limit.Done():
+	}
+	f.Hanging.Add(1)
+	close(left)
+	if err := ctx.Err(); err != nil {
+		return "", a.open(err, "")
+	}
+	return "", a.unwritten(f.Path, errors.New("no answer in "+patience.String()))
+}
+
+// tooMany is how many posts may hang: each keeps a thread of this process.
+const tooMany = 4
+
+// post writes n, as long as somebody waits for it: that is until ctx ends.
+func (f Folder) post(ctx context.Context, a act, n configs.Note) (string, error) {
+	enter := f.enter
+	if enter == nil {
+		enter = os.OpenRoot
+	}
+	root, err := enter(f.Path)
 	if errors.Is(err, os.ErrPermission) {
 		return "", a.unwritten(f.Path, err)
 	}
@@ -80,7 +139,7 @@ func (f Folder) Post(ctx context.Context, n configs.Note) (string, error) {
 		return "", a.declined(configs.Invalid, err, "move "+ticket+"/"+key+".json away")
 	}
 	if err == nil && !there {
-		err = write(dir, key, n)
+		err = write(ctx, dir, key, n)
 	}
 	if err == nil {
 		err = flushFolder(dir) // whoever wrote it may not have come so far
@@ -110,7 +169,7 @@ func posted(dir *os.Root, key string, n configs.Note) (bool, error) {
 }
 
 // write writes all files of the note, KEY.json when the others are on disk.
-func write(dir *os.Root, key string, n configs.Note) error {
+func write(ctx context.Context, dir *os.Root, key string, n configs.Note) error {
 	note := filed{Ticket: n.Ticket, Subject: n.Subject, Key: n.Key, Files: []filedFile{}}
 	if !n.At.IsZero() {
 		note.At = n.At.UTC().Format(time.RFC3339)
@@ -125,7 +184,7 @@ func write(dir *os.Root, key string, n configs.Note) error {
 	}
 	temp := ".belay-" + key + "-"
 	for _, f := range files {
-		if err := replace(dir, temp, f); err != nil {
+		if err := replace(ctx, dir, temp, f); err != nil {
 			return err
 		}
 	}
@@ -136,14 +195,15 @@ func write(dir *os.Root, key string, n configs.Note) error {
 	if err != nil {
 		return err
 	}
-	if err := replace(dir, temp, configs.Attached{Name: key + ".json", Bytes: append(b, '\n')}); err != nil {
+	if err := replace(ctx, dir, temp, configs.Attached{Name: key + ".json", Bytes: append(b, '\n')}); err != nil {
 		return err
 	}
 	return sweep(dir, temp)
 }
 
-// replace puts a file in its place, whole or not at all.
-func replace(dir *os.Root, temp string, f configs.Attached) error {
+// replace puts a file in its place, whole or not at all, and not once ctx has
+// ended: the same note may have been sent again since.
+func replace(ctx context.Context, dir *os.Root, temp string, f configs.Attached) error {
 	temp += rand.Text()
 	file, err := dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {
@@ -153,7 +213,7 @@ func replace(dir *os.Root, temp string, f configs.Attached) error {
 	if err == nil {
 		err = flushed(file)
 	}
-	if err = errors.Join(err, file.Close()); err == nil {
+	if err = errors.Join(err, file.Close(), ctx.Err()); err == nil {
 		err = dir.Rename(temp, f.Name)
 	}
 	if err != nil {

@@ -31,7 +31,7 @@ const (
 
 // put makes the file in dir: written beside its place, synced, and only then
 // given its name.
-func (f *Folder) put(dir *os.Root, a act, file configs.Attached) error {
+func (f *Folder) put(ctx context.Context, dir *os.Root, a act, file configs.Attached) error {
 	entries, err := list(dir)
 	if err != nil {
 		return a.failed(f.path, err)
@@ -45,7 +45,7 @@ func (f *Folder) put(dir *os.Root, a act, file configs.Attached) error {
 	if err != nil {
 		return a.failed(f.path, err)
 	}
-	err = f.name(dir, temp, file.Name)
+	err = f.name(ctx, dir, temp, file.Name)
 	if errors.Is(err, os.ErrExist) {
 		err = f.same(dir, a, file)
 	}
@@ -63,14 +63,22 @@ func (f *Folder) put(dir *os.Root, a act, file configs.Attached) error {
 
 // name gives the temporary file its name, unless there is one of that name. A
 // link does both at once; where a share has none, two processes that hang
-// different bytes under one name in the same instant are not told apart.
-func (f *Folder) name(dir *os.Root, temp, name string) error {
+// different bytes under one name in the same instant are not told apart. Whoever
+// sent a file has given it up with ctx: it must not appear later, when it may
+// have been taken down or sent again.
+func (f *Folder) name(ctx context.Context, dir *os.Root, temp, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	err := f.link(dir, temp, name)
 	if err == nil || errors.Is(err, os.ErrExist) {
 		return err
 	}
 	if _, err := dir.Lstat(name); !errors.Is(err, os.ErrNotExist) {
 		return errors.Join(err, os.ErrExist)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	return dir.Rename(temp, name)
 }
@@ -154,8 +162,9 @@ func (f *Folder) flushDir(dir *os.Root) error {
 }
 
 // take removes a file and forgets its name. One that is gone is no error; nor is
-// what was never an attachment, and that stays.
-func (f *Folder) take(dir *os.Root, name string) error {
+// what was never an attachment, and that stays. So does one that nobody waits to
+// see removed any more: it may have been sent again since.
+func (f *Folder) take(ctx context.Context, dir *os.Root, name string) error {
 	file, err := openFile(dir, name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -163,6 +172,9 @@ func (f *Folder) take(dir *os.Root, name string) error {
 	if err == nil {
 		file.Close()
 	} else if !errors.Is(err, os.ErrPermission) { // removing needs no leave to read
+		return err
+	}
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := dir.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {

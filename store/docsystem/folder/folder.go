@@ -17,14 +17,18 @@
 package folder
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"belay/configs"
 	"belay/devices"
@@ -46,7 +50,10 @@ const title = "folder"
 // A Folder is the root of all customers' folders.
 type Folder struct {
 	path  string
-	flush func(*os.File) error                      // (*os.File).Sync; tests have poorer shares
+	limit time.Duration                             // for one operation
+	hang  atomic.Int32                              // operations that their callers have left
+	enter func(path string) (*os.Root, error)       // os.OpenRoot; tests have poorer shares
+	flush func(*os.File) error                      // (*os.File).Sync
 	link  func(dir *os.Root, from, to string) error // (*os.Root).Link
 	index sync.Mutex                                // held while an index is written: the last one knows most
 }
@@ -64,7 +71,7 @@ func Open(path string) (*Folder, error) {
 	if !filepath.IsAbs(path) {
 		return nil, &devices.Error{Kind: devices.Usage, Op: "open the folder", Err: fmt.Errorf("path: %q does not begin at the root", path), Hint: "give the whole path, as /mnt/share/network"}
 	}
-	return &Folder{path: filepath.Clean(path), flush: (*os.File).Sync, link: (*os.Root).Link}, nil
+	return &Folder{path: filepath.Clean(path), limit: patience, enter: os.OpenRoot, flush: (*os.File).Sync, link: (*os.Root).Link}, nil
 }
 
 // Name is for people.
@@ -73,22 +80,29 @@ func (f *Folder) Name() string { return title }
 // FindItems is the one item that the device has here: it need not be made yet.
 func (f *Folder) FindItems(ctx context.Context, w configs.Wanted) ([]configs.Item, error) {
 	a := act{"find the item of", w.Customer + "/" + w.Device}
-	root, err := f.open(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
 	it := f.item(w.Customer, w.Device)
-	if _, err := place(it); err != nil {
-		return nil, a.declined(configs.Invalid, err, "rename it in the inventory")
-	}
-	return []configs.Item{it}, nil
+	return within(ctx, f, a, func(ctx context.Context) ([]configs.Item, error) {
+		root, err := f.open(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		defer root.Close()
+		if _, err := place(it); err != nil {
+			return nil, a.declined(configs.Invalid, err, "rename it in the inventory")
+		}
+		return []configs.Item{it}, nil
+	})
 }
 
 // Items are the devices' folders of a customer. An item that is asked for by its
 // id is there as soon as it can be: none is ever gone.
 func (f *Folder) Items(ctx context.Context, organization string, ids []string) ([]configs.Item, error) {
 	a := act{"list the items of", organization}
+	ids = slices.Clone(ids)
+	return within(ctx, f, a, func(ctx context.Context) ([]configs.Item, error) { return f.items(ctx, a, organization, ids) })
+}
+
+func (f *Folder) items(ctx context.Context, a act, organization string, ids []string) ([]configs.Item, error) {
 	root, err := f.open(ctx, a)
 	if err != nil {
 		return nil, err
@@ -137,6 +151,11 @@ func (f *Folder) devices(root *os.Root, a act, customer string) ([]string, error
 // the same bytes is the attachment; with others the file is declined.
 func (f *Folder) Attach(ctx context.Context, item configs.Item, file configs.Attached) (configs.Attachment, error) {
 	a := act{"attach " + file.Name + " to", item.ID}
+	file.Bytes = bytes.Clone(file.Bytes)
+	return within(ctx, f, a, func(ctx context.Context) (configs.Attachment, error) { return f.attach(ctx, a, item, file) })
+}
+
+func (f *Folder) attach(ctx context.Context, a act, item configs.Item, file configs.Attached) (configs.Attachment, error) {
 	if err := checkName(file.Name); err != nil {
 		return configs.Attachment{}, a.declined(configs.Invalid, err, "")
 	}
@@ -145,7 +164,7 @@ func (f *Folder) Attach(ctx context.Context, item configs.Item, file configs.Att
 		return configs.Attachment{}, err
 	}
 	defer dir.Close()
-	if err := f.put(dir, a, file); err != nil {
+	if err := f.put(ctx, dir, a, file); err != nil {
 		return configs.Attachment{}, err
 	}
 	hung, err := f.look(dir, item, file.Name)
@@ -164,21 +183,27 @@ func (f *Folder) Attach(ctx context.Context, item configs.Item, file configs.Att
 // without size and digest.
 func (f *Folder) Attached(ctx context.Context, item configs.Item) ([]configs.Attachment, error) {
 	a := act{"list the attachments of", item.ID}
-	dir, err := f.at(ctx, a, item, false)
-	if dir == nil || err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	all, err := f.hanging(ctx, dir, item)
-	if err != nil {
-		return nil, a.failed(f.path, err)
-	}
-	return all, nil
+	return within(ctx, f, a, func(ctx context.Context) ([]configs.Attachment, error) {
+		dir, err := f.at(ctx, a, item, false)
+		if dir == nil || err != nil {
+			return nil, err
+		}
+		defer dir.Close()
+		all, err := f.hanging(ctx, dir, item)
+		if err != nil {
+			return nil, a.failed(f.path, err)
+		}
+		return all, nil
+	})
 }
 
 // ReadAttachment gives back what lies there.
 func (f *Folder) ReadAttachment(ctx context.Context, item configs.Item, at configs.Attachment) ([]byte, error) {
 	a := act{"read " + at.Name + " of", item.ID}
+	return within(ctx, f, a, func(ctx context.Context) ([]byte, error) { return f.read(ctx, a, item, at) })
+}
+
+func (f *Folder) read(ctx context.Context, a act, item configs.Item, at configs.Attachment) ([]byte, error) {
 	dir, err := f.at(ctx, a, item, false)
 	if err != nil {
 		return nil, err
@@ -206,12 +231,17 @@ func (f *Folder) ReadAttachment(ctx context.Context, item configs.Item, at confi
 // RemoveAttachment removes the file.
 func (f *Folder) RemoveAttachment(ctx context.Context, item configs.Item, at configs.Attachment) error {
 	a := act{"remove " + at.Name + " from", item.ID}
+	_, err := within(ctx, f, a, func(ctx context.Context) (struct{}, error) { return struct{}{}, f.remove(ctx, a, item, at) })
+	return err
+}
+
+func (f *Folder) remove(ctx context.Context, a act, item configs.Item, at configs.Attachment) error {
 	dir, err := f.at(ctx, a, item, false)
 	if dir == nil || err != nil {
 		return err
 	}
 	defer dir.Close()
-	if err := f.take(dir, at.ID); err != nil {
+	if err := f.take(ctx, dir, at.ID); err != nil {
 		return a.failed(f.path, err)
 	}
 	f.writeIndex(ctx, dir, item)

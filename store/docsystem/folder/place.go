@@ -24,7 +24,7 @@ func (f *Folder) open(ctx context.Context, a act) (*os.Root, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, a.failed(f.path, err)
 	}
-	root, err := os.OpenRoot(f.path)
+	root, err := f.enter(f.path)
 	if err == nil {
 		return root, nil
 	}
