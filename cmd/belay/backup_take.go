@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"belay/devices"
 	"belay/store/git"
@@ -43,7 +44,7 @@ func (w *workspace) takeBackup(ctx context.Context, folder string, keep int, sho
 	defer func() { err = errors.Join(err, t.Close()) }()
 	t.Progress, t.Sign = shown, w.signBackup(ctx, warned) // before its key is copied
 	m := spare.Manifest{Made: w.now(), Belay: version, From: w.settings.Data, Note: notInBackup}
-	cuts, err := w.copyLedger(ctx, t, &m)
+	cuts, err := w.copyLedger(ctx, t, &m, firstLook)
 	if err != nil {
 		return m, 0, err
 	}
@@ -106,16 +107,29 @@ func realPath(path string) string {
 	return path
 }
 
-// copyLedger does the first two steps.
-func (w *workspace) copyLedger(ctx context.Context, t *spare.Taking, m *spare.Manifest) (cuts map[string]git.Cut, err error) {
+// How long a history's references are waited for. A process that was stopped while
+// it wrote holds them for as long as it pleases, and in the moment that counts
+// everybody who writes to the ledger waits with us.
+const (
+	firstLook  = time.Minute
+	secondLook = 3 * time.Second
+)
+
+// copyLedger does the first two steps. A history that is not let go of is a problem
+// of that customer, and the backup goes on without it.
+func (w *workspace) copyLedger(ctx context.Context, t *spare.Taking, m *spare.Manifest, first time.Duration) (cuts map[string]git.Cut, err error) {
 	customers, err := w.store.Customers()
 	if err != nil {
 		return nil, err
 	}
 	// The first look at a history may have to clear up: not in the moment that counts.
+	held := map[string]error{}
 	for _, c := range customers {
-		if _, err := w.store.Cut(ctx, c); err != nil && ctx.Err() != nil {
-			return nil, err
+		switch _, late, err := w.cut(ctx, c, first); {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case late:
+			held[c] = err
 		}
 	}
 	if err := os.MkdirAll(t.Scratch(), 0o700); err != nil {
@@ -127,7 +141,11 @@ func (w *workspace) copyLedger(ctx context.Context, t *spare.Taking, m *spare.Ma
 		cuts, problems = map[string]git.Cut{}, nil
 		customers, err := w.store.Customers()
 		for _, c := range customers {
-			cut, cutErr := w.store.Cut(ctx, c)
+			var cut git.Cut
+			cutErr := held[c] // who was waited for is not waited for again
+			if cutErr == nil {
+				cut, _, cutErr = w.cut(ctx, c, secondLook)
+			}
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -147,6 +165,18 @@ func (w *workspace) copyLedger(ctx context.Context, t *spare.Taking, m *spare.Ma
 		m.Chains = append(m.Chains, spare.Chain(h))
 	}
 	return cuts, t.Copy(ctx, ledger.File, copied)
+}
+
+// cut reads where a customer's history stands. It is late where that was not to be
+// had within the limit.
+func (w *workspace) cut(ctx context.Context, customer string, limit time.Duration) (cut git.Cut, late bool, err error) {
+	within, done := context.WithTimeout(ctx, limit)
+	defer done()
+	cut, err = w.store.Cut(within, customer)
+	if err != nil && ctx.Err() == nil && within.Err() != nil {
+		return nil, true, fmt.Errorf("%s: the history is not in this backup: its lock was not to be had for %v: %w", customer, limit, err)
+	}
+	return cut, false, err
 }
 
 // fullDisk says whose disk it is: the ledger's errors speak of its own.
@@ -183,14 +213,11 @@ func (w *workspace) countVersions(ctx context.Context, c spare.Customer, before 
 }
 
 // copyRest copies all other files, of whatever part of Belay: sealed keys, logins,
-// newest originals. Keys are not being replaced meanwhile.
-func (w *workspace) copyRest(ctx context.Context, t *spare.Taking, warned func(string)) (err error) {
-	lock, err := os.OpenFile(filepath.Join(w.settings.Data, "vault.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+// newest originals. A customer whose key was made after the keys were read has
+// nothing else in this backup, and is left to the next.
+func (w *workspace) copyRest(ctx context.Context, t *spare.Taking, warned func(string)) error {
+	keys, err := w.readKeys(ctx)
 	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil { // held for moments only
 		return err
 	}
 	return filepath.WalkDir(w.settings.Data, func(path string, d fs.DirEntry, err error) error {
@@ -205,14 +232,22 @@ func (w *workspace) copyRest(ctx context.Context, t *spare.Taking, warned func(s
 			return err
 		}
 		name = filepath.ToSlash(name)
+		sealed, known := keys[name]
 		switch base := d.Name(); {
 		case d.IsDir() && (base == "history.git" || strings.HasPrefix(base, ".")):
 			return fs.SkipDir
+		case d.IsDir() && filepath.Dir(name) == "customers":
+			if _, err := os.Lstat(filepath.Join(path, "key.age")); err == nil && keys[name+"/key.age"] == nil {
+				return fs.SkipDir
+			}
+			return nil
 		case d.IsDir(), !d.Type().IsRegular(), madeAnew(name):
 			return nil
 		case w.settings.isSecret(path): // a copy of all else must not be opened by what lies beside it
 			warned(name + " holds a secret by the settings, and is not copied: keep it elsewhere, and not in the data folder")
 			return nil
+		case known:
+			return t.Put(ctx, name, sealed)
 		}
 		err = t.Copy(ctx, name, path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -222,6 +257,56 @@ func (w *workspace) copyRest(ctx context.Context, t *spare.Taking, warned func(s
 		}
 		return err
 	})
+}
+
+// readKeys reads the sealed keys and logins while none is being replaced. They are
+// small, and are read before any is copied: a backup folder may be slow or hang, and
+// whoever makes a key waits for us.
+func (w *workspace) readKeys(ctx context.Context) (sealed map[string][]byte, err error) {
+	lock, err := os.OpenFile(filepath.Join(w.settings.Data, "vault.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := lockWithin(ctx, lock, 30*time.Second); err != nil {
+		return nil, err
+	}
+	data := os.DirFS(w.settings.Data)
+	names, err := fs.Glob(data, "customers/*/key.age")
+	if err != nil {
+		return nil, err
+	}
+	sealed = map[string][]byte{}
+	for _, name := range append(names, "logins.age", "signer.age", "signer.pub") {
+		text, err := fs.ReadFile(data, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		sealed[name] = text
+	}
+	return sealed, nil
+}
+
+// lockWithin locks a file that others hold for moments only, as a rule.
+func lockWithin(ctx context.Context, f *os.File, limit time.Duration) error {
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil || !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-late.C:
+			return &devices.Error{Op: "lock the keys", Err: fmt.Errorf("another process has held %s for %v", f.Name(), limit), Hint: "see who has it open (fuser -v " + f.Name() + "), and try again"}
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // madeAnew tells of files that are no data: locks, half-written ones, the index,

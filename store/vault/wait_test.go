@@ -28,6 +28,10 @@ func hold(t *testing.T, v *Vault) {
 
 // opened waits until a file is open n times in this process.
 func opened(path string, n int) error {
+	want, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
 	for {
 		files, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
@@ -35,7 +39,7 @@ func opened(path string, n int) error {
 		}
 		open := 0
 		for _, f := range files {
-			if to, err := os.Readlink("/proc/self/fd/" + f.Name()); err == nil && to == path {
+			if is, err := os.Stat("/proc/self/fd/" + f.Name()); err == nil && os.SameFile(is, want) {
 				open++
 			}
 		}
