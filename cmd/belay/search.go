@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,6 +45,9 @@ func literally(text string) string {
 	return "a pattern is a regular expression; for the text as it stands: belay search '" + strings.ReplaceAll(regexp.QuoteMeta(text), "'", `'\''`) + "'"
 }
 
+// recordWithin is how long a search tries to be recorded.
+const recordWithin = 20 * time.Second
+
 // runSearch records what was looked for in whose configurations also where it
 // is broken off: the lines were seen.
 func (p *program) runSearch(ctx context.Context, w *workspace, re *regexp.Regexp, customer string, all bool) error {
@@ -57,7 +61,10 @@ func (p *program) runSearch(ctx context.Context, w *workspace, re *regexp.Regexp
 		hits[d.Customer] = 0
 	}
 	found := p.eachFound(ctx, w, configs.Query{Customer: customer, Pattern: re}, there, hits, all)
-	ctx = context.WithoutCancel(ctx)
+	// All of it has one limit: a ledger that another process holds would be waited
+	// for anew for each customer.
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
+	defer done()
 	standing, err := w.ledger.Standing(ctx)
 	errs := []error{found, err}
 	for c, n := range hits {
@@ -70,6 +77,9 @@ func (p *program) runSearch(ctx context.Context, w *workspace, re *regexp.Regexp
 			err = w.ledger.Append(ctx, configs.Event{At: p.now(), Customer: c, By: w.by, Act: "search", Detail: map[string]any{"sealedPattern": sealed, "lines": n}})
 		}
 		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
 	}
 	return errors.Join(errs...)
 }
