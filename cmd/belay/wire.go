@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"belay/configs"
@@ -49,6 +50,7 @@ type workspace struct {
 	incoming  *receive.Receiver // takes what devices were asked to send; nil: none was yet
 
 	opening sync.Mutex
+	hanging map[string]*atomic.Int32         // posts to each ticket folder that do not return
 	systems map[string]configs.Documentation // those opened so far, by their name in the settings
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"belay/configs"
@@ -194,7 +195,15 @@ func (w *workspace) tickets(name string) (configs.TicketSystem, bool) {
 		}
 		return tickets.Webhook{URL: url, Token: secret(t.Webhook.Token, "token"), CA: w.settings.maybe(t.Webhook.CA)}, true
 	}
-	return tickets.Folder{Path: w.settings.path(t.Folder.Path)}, true
+	w.opening.Lock()
+	defer w.opening.Unlock()
+	if w.hanging == nil {
+		w.hanging = map[string]*atomic.Int32{}
+	}
+	if w.hanging[name] == nil {
+		w.hanging[name] = new(atomic.Int32)
+	}
+	return tickets.Folder{Path: w.settings.path(t.Folder.Path), Hanging: w.hanging[name]}, true
 }
 
 // known are the serial numbers and host keys of all devices of the inventory.
