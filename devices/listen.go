@@ -11,17 +11,21 @@ import (
 // have been ours until just now: a child process that is being started holds what
 // its parent closes until it executes its program.
 func Listen[T any](ctx context.Context, open func() (T, error)) (T, error) {
-	for end := time.Now().Add(listenAgain); ; {
+	for tries := 1; ; tries++ {
 		l, err := open()
-		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(end) {
+		if !errors.Is(err, syscall.EADDRINUSE) || tries == listenTries {
 			return l, err
 		}
 		select {
 		case <-ctx.Done():
 			return l, err
-		case <-time.After(listenAgain / 50):
+		case <-time.After(listenPause):
 		}
 	}
 }
 
-const listenAgain = time.Second
+// A second in all.
+const (
+	listenTries = 50
+	listenPause = 20 * time.Millisecond
+)

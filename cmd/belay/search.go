@@ -12,6 +12,7 @@ import (
 
 	"belay/configs"
 	"belay/devices"
+	"belay/store/ledger"
 )
 
 func (p *program) searchCommand() *cobra.Command {
@@ -76,10 +77,11 @@ func (p *program) runSearch(ctx context.Context, w *workspace, re *regexp.Regexp
 		if err == nil {
 			err = w.ledger.Append(ctx, configs.Event{At: p.now(), Customer: c, By: w.by, Act: "search", Detail: map[string]any{"sealedPattern": sealed, "lines": n}})
 		}
-		errs = append(errs, err)
-		if ctx.Err() != nil {
-			break
+		if err != nil && ctx.Err() != nil {
+			return errors.Join(append(errs, &devices.Error{Op: "record the search", Err: fmt.Errorf("it was not done after %v: %w", recordWithin, err),
+				Hint: "another process may hold " + ledger.File + "; see who has it open, and search again"})...)
 		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
