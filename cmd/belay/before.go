@@ -23,6 +23,7 @@ import (
 const (
 	technicianPatience = 5 * time.Second
 	aMoment            = 2 * time.Second
+	aPush              = 20 * time.Second // under way when the command is asked to stop: it takes a second, as a rule
 )
 
 type beforeOptions struct {

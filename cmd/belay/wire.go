@@ -118,7 +118,7 @@ func (p *program) open(ctx context.Context, o openOptions) (w *workspace, err er
 	w.puller = &drivers.Puller{Catalog: w.catalog, Dial: w.dial, DialHTTPS: w.dialHTTPS(w.apis(w.dialer.HostKeys.(*pins))), Agent: w.sender, Now: p.now}
 	w.turns = newTurns()
 	w.backup = &configs.Backup{
-		Puller: w.puller, Repository: w.store, Sealer: w.vault, Provers: []configs.Prover{owing(ctx, w.store)},
+		Puller: w.puller, Repository: w.store, Sealer: w.vault, Provers: []configs.Prover{owing(ctx, w.store, aPush)},
 		CheckLog: w.ledger, Quarantine: w.ledger, Now: p.now, Pause: time.Second, Turn: w.turns.wait,
 	}
 	w.openOffice(ctx, p)

@@ -30,7 +30,7 @@ func (w *workspace) openOffice(ctx context.Context, p *program) {
 		Jitter: rand.Float64,
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.settings.Documentation)) {
-		w.backup.Provers = append(w.backup.Provers, owing(ctx, w.office.Prover(name)))
+		w.backup.Provers = append(w.backup.Provers, owing(ctx, w.office.Prover(name), aMoment))
 	}
 	w.backup.Whose = w.whose()
 	w.desk = &change.Desk{
@@ -50,13 +50,13 @@ func (f proverFunc) Prove(ctx context.Context, v configs.Version) (configs.Proof
 
 // owing ends what a prover does soon after the command was asked to stop. A capture
 // is kept and proven to the end all the same, but a system that is slow can hold a
-// fleet up for minutes, and what it is owed waits in the outbox. So can a remote: what
-// it lacks goes with the next push.
-func owing(asked context.Context, p configs.Prover) configs.Prover {
+// fleet up for minutes, and what it is owed waits in the outbox. So can a remote that
+// says nothing: what it lacks goes with the next push.
+func owing(asked context.Context, p configs.Prover, grace time.Duration) configs.Prover {
 	return proverFunc(func(ctx context.Context, v configs.Version) (configs.Proof, error) {
 		ctx, end := context.WithCancel(ctx)
 		defer end()
-		defer context.AfterFunc(asked, func() { time.AfterFunc(aMoment, end) })()
+		defer context.AfterFunc(asked, func() { time.AfterFunc(grace, end) })()
 		return p.Prove(ctx, v)
 	})
 }
