@@ -95,7 +95,8 @@ type Outbox interface {
 	Letters(ctx context.Context, f LetterFilter) iter.Seq2[Letter, error]
 }
 
-// FarAhead is further ahead than any letter is put off, or taken in hand. What
+// FarAhead is further ahead than any letter is put off (six hours, where only a
+// person helps) or taken in hand (two minutes). What
 // seems to be was written before the clock was set back: the letter is due, and in
 // nobody's hands.
 const FarAhead = 7 * time.Hour

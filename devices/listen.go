@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// Listen opens an address, and tries again for a moment where it is taken. It may
-// have been ours until just now: a child process that is being started holds what
-// its parent closes until it executes its program.
+// Listen opens an address, and tries again for a second where it is taken
+// (syscall.EADDRINUSE). It may have been ours until just now: a child process that is
+// being started holds what its parent closes until it executes its program. The error
+// is that of the last try, also where ctx ends before.
 func Listen[T any](ctx context.Context, open func() (T, error)) (T, error) {
 	for tries := 1; ; tries++ {
 		l, err := open()

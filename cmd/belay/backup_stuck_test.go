@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"belay/store/git"
 	"belay/store/ledger"
 	"belay/store/spare"
+	"belay/store/vault"
 )
 
 // newFleet has a device of each customer, captured once.
@@ -125,7 +125,11 @@ func atWork(t *testing.T, p *play) *workspace {
 			t.Error(err)
 		}
 	})
-	return &workspace{settings: &settings{Data: p.path("belay-data")}, ledger: l, now: time.Now, store: &git.Store{Dir: p.path("belay-data"), Now: time.Now}}
+	v, err := vault.New(p.path("belay-data"), vault.Master{}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &workspace{settings: &settings{Data: p.path("belay-data")}, ledger: l, vault: v, now: time.Now, store: &git.Store{Dir: p.path("belay-data"), Now: time.Now}}
 }
 
 // A process was stopped while it wrote a customer's history, before the backup began
@@ -237,33 +241,5 @@ func TestABackupHoldsTheKeysOnlyWhileItReadsThem(t *testing.T) {
 	}
 	if slices.ContainsFunc(names, func(n string) bool { return strings.Contains(n, "/new/") }) {
 		t.Errorf("sealed files of a customer who was made meanwhile are in %q", names)
-	}
-}
-
-func TestABackupThatWaitsForTheKeysEndsWithItsContext(t *testing.T) {
-	t.Parallel()
-	data := t.TempDir()
-	path := filepath.Join(data, "vault.lock")
-	t.Cleanup(holdFile(t, path))
-	w := &workspace{settings: &settings{Data: data}}
-	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer stop()
-	over := make(chan error, 2)
-	go func() { _, err := w.readKeys(ctx); over <- err }()
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for _, wait := range []func() (error, bool){
-		func() (error, bool) { err := <-over; return err, errors.Is(err, context.DeadlineExceeded) },
-		func() (error, bool) {
-			err := lockWithin(t.Context(), f, 50*time.Millisecond)
-			return err, err != nil && strings.Contains(err.Error(), "vault.lock for 50ms")
-		},
-	} {
-		if err, right := wait(); !right {
-			t.Error(err)
-		}
 	}
 }

@@ -216,7 +216,7 @@ func (w *workspace) countVersions(ctx context.Context, c spare.Customer, before 
 // newest originals. A customer whose key was made after the keys were read has
 // nothing else in this backup, and is left to the next.
 func (w *workspace) copyRest(ctx context.Context, t *spare.Taking, warned func(string)) error {
-	keys, err := w.readKeys(ctx)
+	keys, err := w.vault.Sealed(ctx) // before anything is copied: a backup folder may be slow or hang
 	if err != nil {
 		return err
 	}
@@ -257,56 +257,6 @@ func (w *workspace) copyRest(ctx context.Context, t *spare.Taking, warned func(s
 		}
 		return err
 	})
-}
-
-// readKeys reads the sealed keys and logins while none is being replaced. They are
-// small, and are read before any is copied: a backup folder may be slow or hang, and
-// whoever makes a key waits for us.
-func (w *workspace) readKeys(ctx context.Context) (sealed map[string][]byte, err error) {
-	lock, err := os.OpenFile(filepath.Join(w.settings.Data, "vault.lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	if err := lockWithin(ctx, lock, 30*time.Second); err != nil {
-		return nil, err
-	}
-	data := os.DirFS(w.settings.Data)
-	names, err := fs.Glob(data, "customers/*/key.age")
-	if err != nil {
-		return nil, err
-	}
-	sealed = map[string][]byte{}
-	for _, name := range append(names, "logins.age", "signer.age", "signer.pub") {
-		text, err := fs.ReadFile(data, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		sealed[name] = text
-	}
-	return sealed, nil
-}
-
-// lockWithin locks a file that others hold for moments only, as a rule.
-func lockWithin(ctx context.Context, f *os.File, limit time.Duration) error {
-	late := time.NewTimer(limit)
-	defer late.Stop()
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil || !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-late.C:
-			return &devices.Error{Op: "lock the keys", Err: fmt.Errorf("another process has held %s for %v", f.Name(), limit), Hint: "see who has it open (fuser -v " + f.Name() + "), and try again"}
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
 }
 
 // madeAnew tells of files that are no data: locks, half-written ones, the index,

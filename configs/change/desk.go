@@ -55,11 +55,7 @@ func (d *Desk) Before(ctx context.Context, dev devices.Device, o Opening) (Chang
 	if err != nil {
 		return c, configs.Result{}, d.shut(c, dev), err
 	}
-	opened := c.At
-	if now := d.Now(); opened.After(now) { // by a clock that was set back since
-		opened = now
-	}
-	shrunk, err := d.Book.shrunk(ctx, dev, opened.Add(-shrinkMatters))
+	shrunk, err := d.Book.shrunk(ctx, dev, c.since(d.Now()).Add(-shrinkMatters))
 	if err != nil {
 		return c, configs.Result{}, d.shut(c, dev), err
 	}

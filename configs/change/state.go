@@ -251,6 +251,15 @@ func (c Change) vouched(now time.Time, p Policy) bool {
 	return ok
 }
 
+// since is when the change was opened: not after now, for a clock that was ahead then
+// may have been set back.
+func (c Change) since(now time.Time) time.Time {
+	if c.At.After(now) {
+		return now
+	}
+	return c.At
+}
+
 // State is how far the change has come at a time.
 func (c Change) State(now time.Time, p Policy) State {
 	old, after := c.Standing(Before, now, p), c.Standing(After, now, p)

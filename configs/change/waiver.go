@@ -194,11 +194,7 @@ func (t Terms) moment(what string, given time.Time) (f Faults) {
 	if given.After(t.Now.Add(skew)) {
 		f = append(f, fmt.Sprintf("%s is dated in the future: %s.", what, moment(given)))
 	}
-	opened := t.Change.At
-	if opened.After(t.Now) { // by a clock that was set back since
-		opened = t.Now
-	}
-	if given.Before(opened.Add(-waiverMayPrecede)) {
+	if given.Before(t.Change.since(t.Now).Add(-waiverMayPrecede)) {
 		f = append(f, fmt.Sprintf("%s is of %s, more than 30 days before the change was opened.", what, moment(given)))
 	}
 	return append(f, t.afterRemoval(what, "is of", given)...)

@@ -42,6 +42,43 @@ func (v *Vault) List(ctx context.Context) ([]Key, error) {
 	return keys, nil
 }
 
+// Sealed is every file of the vault as it lies, encrypted, by its path in the folder
+// with slashes: customers' keys, the logins, and the signer's key with its public
+// half. None of them is being replaced while they are read; nothing is opened, and the
+// master identity is not needed.
+func (v *Vault) Sealed(ctx context.Context) (map[string][]byte, error) {
+	const op = "read the sealed keys"
+	unlock, err := v.lock(ctx)
+	if err != nil {
+		return nil, failed(op, err)
+	}
+	defer unlock()
+	names, err := v.customers()
+	if err != nil {
+		return nil, failed(op, err)
+	}
+	paths := []string{v.loginsFile(), v.signerFile(), v.publicFile()}
+	for _, name := range names {
+		paths = append(paths, v.keyFile(name))
+	}
+	sealed := map[string][]byte{}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, failed(op, err)
+		}
+		name, err := filepath.Rel(v.dir, path)
+		if err != nil {
+			return nil, failed(op, err)
+		}
+		sealed[filepath.ToSlash(name)] = data
+	}
+	return sealed, nil
+}
+
 // Unlock reads the master identity, and makes it at first use where that is
 // allowed.
 func (v *Vault) Unlock(ctx context.Context) error {

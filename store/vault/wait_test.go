@@ -180,4 +180,41 @@ func TestNobodyWaitsForEverForTheLockOrTheMaster(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "vault.lock for 50ms") || !strings.Contains(devices.HintOf(err), "vault.lock") {
 		t.Errorf("the lock: %v, %s", err, devices.HintOf(err))
 	}
+	err = soon(t, "a backup", func() error { _, err := v.Sealed(context.Background()); return err })
+	if err == nil || !strings.Contains(err.Error(), "vault.lock for 50ms") {
+		t.Errorf("a backup: %v", err)
+	}
+	v.patience = time.Hour
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := soon(t, "a backup that ends", func() error { _, err := v.Sealed(short); return err }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a backup that ends: %v", err)
+	}
+}
+
+// What is sealed is had as it lies by who cannot open it.
+func TestTheSealedFilesAreHadWithoutTheMaster(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	v := open(t, dir)
+	seal(t, v, "acme", "x")
+	if _, err := v.Signer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other, err := New(v.dir, Master{Command: []string{"false"}}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := other.Sealed(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"customers/acme/key.age", "signer.age", "signer.pub"} {
+		if lies, err := os.ReadFile(filepath.Join(v.dir, name)); err != nil || len(lies) == 0 || string(sealed[name]) != string(lies) {
+			t.Errorf("%s: %d bytes of %d, %v", name, len(sealed[name]), len(lies), err)
+		}
+	}
+	if len(sealed) != 3 {
+		t.Errorf("%d files", len(sealed))
+	}
 }
