@@ -91,14 +91,13 @@ type Outbox interface {
 	// It stays in hand unless l.Lease is emptied: then it is let go.
 	Save(ctx context.Context, l Letter, events ...Event) error
 	// Letters are those that f chooses: urgent ones first, then by Due, then
-	// by ID.
+	// by ID. With DueBy those come last that are due because they are FarAhead.
 	Letters(ctx context.Context, f LetterFilter) iter.Seq2[Letter, error]
 }
 
 // FarAhead is further ahead than any letter is put off (six hours, where only a
-// person helps) or taken in hand (two minutes). What
-// seems to be was written before the clock was set back: the letter is due, and in
-// nobody's hands.
+// person helps) or taken in hand (two minutes). What seems to be was written before
+// the clock was set back: the letter is due, and in nobody's hands.
 const FarAhead = 7 * time.Hour
 
 // never is the first year in which a letter is due that is not to be tried again.
